@@ -1,0 +1,155 @@
+"""Outputs against reference outputs, channel by channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from spinn_edge.core.manifest import OutputTolerance, ProofPoint
+from spinn_edge.core.tensors import Array
+
+FP32_LIMIT = 1e-5
+"""Share of a channel's scale that a float32 form may differ from eager by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """Verdict of one comparison.
+
+    Attributes:
+        passed: every channel of every output is within its tolerance.
+        output: name of the output with the least margin, or of the broken one.
+        max_abs: largest absolute difference in the channel with the least margin, output units;
+            None where the outputs could not be compared.
+        tolerance: what was allowed in that channel, output units.
+        reason: why it failed; None when it passed.
+    """
+
+    passed: bool
+    output: str
+    max_abs: float | None
+    tolerance: float | None
+    reason: str | None = None
+
+    def as_proof(self, batch: int) -> ProofPoint:
+        """Return the manifest form of a comparison that passed."""
+        assert self.max_abs is not None
+        assert self.tolerance is not None
+        return ProofPoint(
+            batch=batch, output=self.output, max_abs=self.max_abs, tolerance=self.tolerance
+        )
+
+
+def channel_max(values: Array) -> Array:
+    """Return the largest magnitude in each channel.
+
+    Args:
+        values: shape (batch,) or (batch, channels, ...).
+
+    Returns:
+        float64, shape (channels,); one channel for a one-dimensional array.
+    """
+    magnitude = np.abs(np.asarray(values, np.float64))
+    if magnitude.ndim == 1:
+        return np.asarray(magnitude.max(keepdims=True))
+    return np.asarray(magnitude.max(axis=(0, *range(2, magnitude.ndim))))
+
+
+def derive_tolerance(
+    reference: Mapping[str, Array], eager: Mapping[str, Array]
+) -> dict[str, OutputTolerance]:
+    """Derive each channel's limit against the float64 reference.
+
+    A float32 form may differ from eager float32 by ``FP32_LIMIT`` of the channel's scale; eager
+    itself differs from the reference by an error that is measured here. By the triangle inequality
+    the form may then differ from the reference by the sum. A channel that is 0 everywhere takes the
+    scale of the whole output, or 1 if all of that is 0.
+
+    Args:
+        reference: float64 outputs by name, shape (rows, channels, ...).
+        eager: float32 outputs of the eager module on the same inputs.
+    """
+    tolerances = {}
+    for name, exact in reference.items():
+        scale = channel_max(exact)
+        scale = np.where(scale > 0, scale, scale.max() or 1.0)
+        error = channel_max(np.asarray(eager[name], np.float64) - exact)
+        tolerances[name] = OutputTolerance(
+            scale=tuple(scale.tolist()),
+            eager_error=tuple(error.tolist()),
+            tolerance=tuple((FP32_LIMIT * scale + error).tolist()),
+        )
+    return tolerances
+
+
+def against_eager(tolerances: Mapping[str, OutputTolerance]) -> dict[str, Array]:
+    """Return each channel's limit where the reference is eager itself."""
+    return {name: FP32_LIMIT * np.asarray(limit.scale) for name, limit in tolerances.items()}
+
+
+def against_reference(tolerances: Mapping[str, OutputTolerance]) -> dict[str, Array]:
+    """Return each channel's limit where the reference is the float64 golden output."""
+    return {name: np.asarray(limit.tolerance) for name, limit in tolerances.items()}
+
+
+def compare(
+    outputs: Mapping[str, Array], reference: Mapping[str, Array], limits: Mapping[str, Array]
+) -> Parity:
+    """Compare outputs with a reference.
+
+    NaN, Inf, a missing output or another shape always fail.
+
+    Args:
+        outputs: by name, shape (batch, channels, ...).
+        reference: by name, same shapes.
+        limits: by name, largest allowed absolute difference a channel, shape (channels,).
+
+    Returns:
+        The verdict, about the output and channel with the least margin.
+    """
+    worst: Parity | None = None
+    least_margin = np.inf
+    for name, expected in reference.items():
+        if (fault := _fault(name, outputs, expected)) is not None:
+            return Parity(passed=False, output=name, max_abs=None, tolerance=None, reason=fault)
+        difference = channel_max(np.asarray(outputs[name], np.float64) - expected)
+        ratio = limits[name] / np.maximum(difference, np.finfo(np.float64).tiny)
+        channel = int(np.argmin(ratio))
+        if worst is None or ratio[channel] < least_margin:
+            least_margin = float(ratio[channel])
+            worst = _verdict(
+                name, channel, float(difference[channel]), float(limits[name][channel])
+            )
+    if worst is None:
+        return Parity(
+            passed=False,
+            output="",
+            max_abs=None,
+            tolerance=None,
+            reason="there is no reference output to compare with",
+        )
+    return worst
+
+
+def _verdict(name: str, channel: int, max_abs: float, limit: float) -> Parity:
+    passed = max_abs <= limit
+    reason = (
+        None
+        if passed
+        else (f"output '{name}' channel {channel} differs by {max_abs:.3g}, allowed {limit:.3g}")
+    )
+    return Parity(passed=passed, output=name, max_abs=max_abs, tolerance=limit, reason=reason)
+
+
+def _fault(name: str, outputs: Mapping[str, Array], expected: Array) -> str | None:
+    if name not in outputs:
+        return f"output '{name}' is missing; got {sorted(outputs)}"
+    got = outputs[name]
+    if got.shape != expected.shape:
+        return f"output '{name}' has shape {list(got.shape)}, expected {list(expected.shape)}"
+    bad = ~np.isfinite(got.reshape(len(got), -1)).all(axis=1)
+    if bad.any():
+        return f"output '{name}' holds NaN or Inf, first in sample {int(np.argmax(bad))}"
+    return None

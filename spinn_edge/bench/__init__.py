@@ -1,0 +1,1 @@
+"""Timing of bundles on runtimes: parity first, one process each, raw samples kept."""

@@ -1,0 +1,81 @@
+"""Starting workers, and turning whatever becomes of them into rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.worker import Job, failed_row, row_from_json
+from spinn_edge.core.decode import encode
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_STDERR_LINES = 5
+
+
+def run_in_process(
+    job: Job,
+    *,
+    timeout_s: float,
+    command: Sequence[str] = (sys.executable, "-m", "spinn_edge.bench.worker"),
+) -> list[Row]:
+    """Run one job in a fresh process and return a row for each of its batch sizes.
+
+    The parent sleeps on the pipe meanwhile. A crash, a hang or a torn result becomes a failed row;
+    the rows that were finished before it stay.
+
+    Args:
+        job: what to do.
+        timeout_s: after which the worker and its children are killed.
+        command: the program to start.
+    """
+    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(job.threads))
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,  # so that a compiler which it started ends with it
+    )
+    try:
+        output, errors = process.communicate(json.dumps(encode(job)), timeout=timeout_s)
+        reason = _why_it_ended(process.returncode)
+    except subprocess.TimeoutExpired:
+        _kill_group(process)
+        output, errors = process.communicate()
+        reason = f"it hung: nothing for {timeout_s:g} s, then killed; allow more with --timeout"
+    except BaseException:
+        _kill_group(process)
+        process.communicate()
+        raise
+    rows = _read_rows(output)
+    done = {row.batch for row in rows}
+    tail = " | ".join(line.strip() for line in errors.strip().splitlines()[-_STDERR_LINES:])
+    why = f"{reason}: {tail}" if tail else reason
+    return rows + [failed_row(job, batch, why) for batch in job.batches if batch not in done]
+
+
+def _read_rows(output: str) -> list[Row]:
+    complete = output.splitlines() if output.endswith("\n") else output.splitlines()[:-1]
+    return [row_from_json(json.loads(line)) for line in complete]
+
+
+def _why_it_ended(code: int) -> str:
+    if code < 0:
+        name = signal.Signals(-code).name
+        hint = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"the runtime's process was ended by {name}{hint}"
+    return f"the runtime's process ended with exit code {code}"
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        process.kill()

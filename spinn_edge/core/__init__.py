@@ -1,0 +1,1 @@
+"""What every other part speaks: errors, tensor specs, bundles. No torch, no onnxruntime."""

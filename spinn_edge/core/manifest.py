@@ -1,0 +1,303 @@
+"""``manifest.json``: everything a bundle says about itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spinn_edge.core.decode import decode, encode
+from spinn_edge.core.errors import BundleError
+from spinn_edge.core.tensors import TensorSpec
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture:
+    """How the eager module is made again.
+
+    Attributes:
+        kind: ``mlp`` (from widths and activation), ``factory`` (a function of the user's own
+            package), or ``file`` (no eager form: only exported files are here).
+        widths: input width, hidden widths, output width; empty unless ``mlp``.
+        activation: name of the function between layers; empty unless ``mlp``.
+        factory: ``package.module:function``; empty unless ``factory``.
+    """
+
+    kind: str
+    widths: tuple[int, ...] = ()
+    activation: str = ""
+    factory: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofPoint:
+    """One comparison of an exported form with eager PyTorch at one batch size.
+
+    Attributes:
+        batch: samples in the call.
+        output: name of the output with the least margin.
+        max_abs: largest absolute difference in the channel with the least margin, output units.
+        tolerance: what was allowed in that channel, output units.
+    """
+
+    batch: int
+    output: str
+    max_abs: float
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """One file of the bundle.
+
+    Attributes:
+        path: POSIX path relative to the bundle's folder.
+        format: ``weights``, ``golden``, ``torchscript``, ``pt2``, ``onnx`` or ``trt``.
+        bytes: size on disk.
+        sha256: hex digest.
+        toolchain: versions of the packages that wrote it.
+        details: facts of that format alone (opset, profile, compute capability).
+        proof: comparisons with eager that passed when the file was written; empty for weights
+            and golden vectors, and where ``unproved`` says why.
+        unproved: why the file could not be run where it was written; None when it was.
+    """
+
+    path: str
+    format: str
+    bytes: int
+    sha256: str
+    toolchain: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    proof: tuple[ProofPoint, ...] = ()
+    unproved: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerAudit:
+    """Width of one hidden layer before and after pruning."""
+
+    name: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundAudit:
+    """One round of pruning and fine-tuning.
+
+    Attributes:
+        widths: all widths after the round.
+        parameters: parameters after the round.
+        requested: share of the original parameters to be gone after this round.
+        achieved: share that is gone.
+        score: validation loss after fine-tuning, in the loss function's unit; None if not tuned.
+    """
+
+    widths: tuple[int, ...]
+    parameters: int
+    requested: float
+    achieved: float
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningAudit:
+    """What was asked for and what was done, counted on the whole model.
+
+    Attributes:
+        requested: share of parameters to remove, in (0, 1).
+        achieved: share removed.
+        tolerance: allowed distance between the two; None when ``round_to`` made the nearest
+            reachable widths the goal.
+        round_to: widths are multiples of this.
+        importance: name of the criterion.
+        parameters_before: parameters of the model that was given.
+        parameters_after: parameters of the model that came out.
+        layers: hidden layers, in order.
+        rounds: rounds, in order.
+    """
+
+    requested: float
+    achieved: float
+    tolerance: float | None
+    round_to: int
+    importance: str
+    parameters_before: int
+    parameters_after: int
+    layers: tuple[LayerAudit, ...]
+    rounds: tuple[RoundAudit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRecipe:
+    """Which columns and rows of a table the model learnt from.
+
+    Attributes:
+        features: input columns, in the model's order.
+        targets: output columns, in the model's order.
+        group: column whose values stay on one side of the split; empty for a split by row.
+        validation: path of a separate validation CSV as it was typed; empty when rows of the
+            training file were held out.
+        validation_sha256: digest of that file.
+        held_out_fraction: share of groups or rows held out of the training file.
+        split_seed: seed of that choice.
+        drop_na: rows with missing values were dropped.
+    """
+
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    group: str = ""
+    validation: str = ""
+    validation_sha256: str = ""
+    held_out_fraction: float = 0.2
+    split_seed: int = 0
+    drop_na: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Quality on held-out rows, per target and overall.
+
+    Attributes:
+        source: which rows these are, in words.
+        rows: number of rows scored.
+        r2: coefficient of determination by target.
+        r2_overall: unweighted mean over targets.
+        rmse: root mean squared error by target, target units.
+        linear_r2: the same rows predicted by ordinary least squares on the training rows.
+    """
+
+    source: str
+    rows: int
+    r2: Mapping[str, float]
+    r2_overall: float
+    rmse: Mapping[str, float]
+    linear_r2: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """Standardisation that is folded into the first and last layers, one entry a column.
+
+    Attributes:
+        feature_mean: subtracted from each feature, feature units.
+        feature_std: divides each feature; 1 for a constant column.
+        target_mean: added to each output, target units.
+        target_std: multiplies each output; 1 for a constant column.
+    """
+
+    feature_mean: tuple[float, ...]
+    feature_std: tuple[float, ...]
+    target_mean: tuple[float, ...]
+    target_std: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How the weights came to be, as far as this tool knows.
+
+    Attributes:
+        recipe: columns and rows.
+        scaling: folded into the weights; kept so that fine-tuning can take it out again.
+        seed: seed of initial weights and batch order.
+        epochs: epochs run.
+        best_epoch: epoch whose weights were kept, counted from 1.
+        duration_s: wall time.
+        interrupted: stopped by the user before its end.
+        scores: quality of the kept weights.
+    """
+
+    recipe: DataRecipe
+    scaling: Scaling
+    seed: int
+    epochs: int
+    best_epoch: int
+    duration_s: float
+    interrupted: bool
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputTolerance:
+    """Parity limits of one output, one entry a channel (axis 1), output units.
+
+    Attributes:
+        scale: largest magnitude of the float64 reference over the golden inputs.
+        eager_error: largest difference of eager float32 from that reference.
+        tolerance: limit against the float64 reference.
+    """
+
+    scale: tuple[float, ...]
+    eager_error: tuple[float, ...]
+    tolerance: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The whole document.
+
+    Attributes:
+        schema_version: ``SCHEMA_VERSION`` of the writer.
+        created_utc: ISO 8601 time of writing.
+        created_by: version of this package.
+        architecture: how eager is made again.
+        inputs: model inputs.
+        outputs: model outputs.
+        max_batch: largest batch that every format was proved at.
+        parameters: parameters of the model; None where only a foreign file is known.
+        nonzero_parameters: those that are not exactly 0.
+        flops_per_sample: multiplications and additions of matrix products and convolutions for
+            one sample (one multiply-add counts 2); None where it could not be counted.
+        golden_source: where the golden inputs came from, in words.
+        parity: limits by output name.
+        files: every file but the manifest.
+        pruning: the audit; None for a model that this tool did not prune.
+        training: None for a model that this tool did not train.
+    """
+
+    schema_version: int
+    created_utc: str
+    created_by: str
+    architecture: Architecture
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    max_batch: int
+    parameters: int | None
+    nonzero_parameters: int | None
+    flops_per_sample: int | None
+    golden_source: str
+    parity: Mapping[str, OutputTolerance]
+    files: tuple[FileEntry, ...]
+    pruning: PruningAudit | None = None
+    training: Training | None = None
+
+    def files_of(self, format_name: str) -> tuple[FileEntry, ...]:
+        """Return the entries of one format, in manifest order."""
+        return tuple(entry for entry in self.files if entry.format == format_name)
+
+    def to_text(self) -> str:
+        """Return the JSON document."""
+        return json.dumps(encode(self), indent=2, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> Manifest:
+        """Read the JSON document.
+
+        Raises:
+            BundleError: it is no JSON, has another schema version, or a key is wrong.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as exc:
+            raise BundleError(f"{MANIFEST_NAME} is not valid JSON: {exc}") from exc
+        version = data.get("schema_version") if isinstance(data, dict) else None
+        if version != SCHEMA_VERSION:
+            raise BundleError(
+                f"{MANIFEST_NAME} has schema version {version!r}, this spinn-edge reads "
+                f"{SCHEMA_VERSION}; install the version that wrote it, or export the model again"
+            )
+        return decode(cls, data, where=MANIFEST_NAME)

@@ -1,0 +1,38 @@
+"""Import heavy packages only when they are used."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from spinn_edge.core.errors import MissingDependencyError
+
+
+def require(module: str, *, extra: str) -> Any:
+    """Import ``module`` or say which extra installs it.
+
+    Args:
+        module: dotted module name.
+        extra: extra of this package that brings it.
+
+    Returns:
+        The imported module.
+
+    Raises:
+        MissingDependencyError: ``module`` is absent or its shared library fails to load.
+    """
+    try:
+        return importlib.import_module(module)
+    except (ImportError, OSError) as exc:  # OSError: a missing shared library, through ctypes
+        raise MissingDependencyError(module, extra, f"{type(exc).__name__}: {exc}") from exc
+
+
+def installed_version(*distributions: str) -> str | None:
+    """Return the version of the first of ``distributions`` that is installed, importing none."""
+    for name in distributions:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None

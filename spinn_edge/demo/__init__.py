@@ -1,0 +1,1 @@
+"""The embedded default: a seeded milling simulator; commands run without your data."""

@@ -1,0 +1,140 @@
+"""Bundles of models that were trained here: scored, and proved on real rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from spinn_edge.accuracy.metrics import linear_regression, predict_linear, score_predictions
+from spinn_edge.core.bundle import Bundle
+from spinn_edge.core.manifest import (
+    Architecture,
+    DataRecipe,
+    PruningAudit,
+    Scaling,
+    Scores,
+    Training,
+)
+from spinn_edge.core.tensors import Array, TensorSpec
+from spinn_edge.export.bundling import ExportRequest, write_bundle
+from spinn_edge.export.golden import GoldenInputs, table_inputs
+from spinn_edge.models.dataset import Rows, Split, load_rows
+from spinn_edge.models.fitting import Fit
+from spinn_edge.models.loading import LoadedModel
+from spinn_edge.models.modules import MLP
+from spinn_edge.models.reference import predict
+from spinn_edge.models.scaling import standardise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What a network was taught with.
+
+    Attributes:
+        recipe: columns and rows.
+        split: the rows themselves.
+        scaling: folded into the network.
+        seed: of initial weights and batch order.
+        test: CSV whose rows neither trained the network nor chose its weights; None scores the
+            held-out rows, which chose the best epoch.
+    """
+
+    recipe: DataRecipe
+    split: Split
+    scaling: Scaling
+    seed: int
+    test: Path | None = None
+
+
+def write_learned(
+    mlp: MLP,
+    out: Path,
+    lesson: Lesson,
+    *,
+    fits: tuple[Fit, ...],
+    duration_s: float,
+    pruning: PruningAudit | None = None,
+    request: ExportRequest | None = None,
+    force: bool = False,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Bundle:
+    """Score a network and write its bundle, golden inputs drawn from real rows.
+
+    Args:
+        mlp: from raw features to physical units.
+        out: folder to write.
+        lesson: what it was taught with.
+        fits: the training runs that made it, in order.
+        duration_s: their wall time.
+        pruning: the audit, if it was pruned.
+        request: formats to export; none writes weights and golden vectors only.
+        force: replace a bundle at ``out``.
+        on_step: called with a few words before each step.
+
+    Raises:
+        BundleError: ``out`` exists or cannot be written.
+        ExportError: a format was not proved.
+        UsageError: the test file does not fit the recipe.
+    """
+    best = fits[-1].best
+    training = Training(
+        recipe=lesson.recipe,
+        scaling=lesson.scaling,
+        seed=lesson.seed,
+        epochs=sum(len(fit.history) for fit in fits),
+        best_epoch=best.number if best else 0,
+        duration_s=duration_s,
+        interrupted=any(fit.interrupted for fit in fits),
+        scores=score_learned(mlp, lesson),
+    )
+    loaded = LoadedModel(
+        origin="the trained network",
+        module=mlp,
+        architecture=Architecture(kind="mlp", widths=mlp.widths, activation=mlp.activation),
+    )
+    return write_bundle(
+        loaded,
+        out,
+        request or ExportRequest(),
+        golden=rows_as_golden(lesson.split),
+        training=training,
+        pruning=pruning,
+        force=force,
+        on_step=on_step,
+    )
+
+
+def score_learned(module: nn.Module, lesson: Lesson) -> Scores:
+    """Score a network on test rows, or on held-out rows where there are none."""
+    if lesson.test is None:
+        rows = lesson.split.held_out
+        source = f"{lesson.split.held_out_from} (they also chose the best epoch)"
+    else:
+        rows = load_rows(lesson.test, lesson.recipe)
+        source = f"{len(rows)} rows of {lesson.test.name}, used for nothing else"
+    train, scored = (standardise(part, lesson.scaling) for part in (lesson.split.train, rows))
+    linear = predict_linear(linear_regression(train.features, train.targets), scored.features)
+    linear = linear * np.array(lesson.scaling.target_std) + np.array(lesson.scaling.target_mean)
+    predicted = predict(module, rows.features)
+    return score_predictions(lesson.recipe.targets, rows.targets, predicted, linear, source=source)
+
+
+def rows_as_golden(split: Split) -> Callable[[tuple[TensorSpec, ...], int], GoldenInputs]:
+    """Return a maker of golden inputs from all rows of a split."""
+    features = np.concatenate([split.train.features, split.held_out.features])
+
+    return partial(_draw, features, "the training data, extremes included")
+
+
+def column_rows(rows: Rows, source: str) -> Callable[[tuple[TensorSpec, ...], int], GoldenInputs]:
+    """Return a maker of golden inputs from the rows of one table."""
+    return partial(_draw, rows.features, source)
+
+
+def _draw(features: Array, source: str, inputs: tuple[TensorSpec, ...], count: int) -> GoldenInputs:
+    return table_inputs(inputs[0], features, count, source=source)

@@ -1,0 +1,57 @@
+"""An exported file against eager, before it is written down as done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spinn_edge.accuracy.parity import against_eager, compare
+from spinn_edge.accuracy.verification import verification_batches
+from spinn_edge.core.bundle import Bundle
+from spinn_edge.core.errors import ExportError, InferenceError
+from spinn_edge.core.golden import Golden
+from spinn_edge.core.manifest import ProofPoint
+from spinn_edge.core.tensors import Array
+from spinn_edge.runtimes import registry
+from spinn_edge.runtimes.base import OpenOptions, infer
+
+
+def prove(
+    bundle: Bundle, runtime: str, golden: Golden, eager: Mapping[str, Array]
+) -> tuple[ProofPoint, ...]:
+    """Run one format at batch 1, 2, 7 and the maximum and compare with eager float32.
+
+    A graph can claim a dynamic batch and still hold a constant; only running it tells.
+
+    Args:
+        bundle: the bundle being written.
+        runtime: name of the runtime that runs the format.
+        golden: inputs to run.
+        eager: outputs of the eager form on the same inputs.
+
+    Raises:
+        ExportError: an output differs by more than 1e-5 of its channel's scale, or a batch size is
+            refused.
+    """
+    reference = Golden(inputs=golden.inputs, outputs=eager)
+    limits = against_eager(bundle.manifest.parity)
+    points = []
+    backend = registry.open_backend(runtime, bundle, OpenOptions())
+    try:
+        for batch in verification_batches(bundle.manifest):
+            sample = reference.at_batch(batch)
+            try:
+                parity = compare(infer(backend, sample.inputs), sample.outputs, limits)
+            except InferenceError as exc:
+                raise ExportError(
+                    f"{runtime} was exported but does not run at batch {batch}: {exc}; "
+                    "a size that depends on the batch became a constant in the graph"
+                ) from exc
+            if not parity.passed:
+                raise ExportError(
+                    f"{runtime} was exported but differs from eager at batch {batch}: "
+                    f"{parity.reason}; nothing was written"
+                )
+            points.append(parity.as_proof(batch))
+    finally:
+        backend.close()
+    return tuple(points)

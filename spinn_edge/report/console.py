@@ -1,0 +1,192 @@
+"""Results as rich tables."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Table
+
+from spinn_edge.accuracy.verification import Verification
+from spinn_edge.bench.measurement import BenchResult
+from spinn_edge.core.bundle import Bundle
+from spinn_edge.core.manifest import Manifest, PruningAudit, Scores
+from spinn_edge.report import formatting as f
+from spinn_edge.report.runtime_status import RuntimeStatus
+
+_STATUS = {"ok": "green", "unavailable": "yellow", "failed": "red"}
+
+
+def bench_table(result: BenchResult) -> Table:
+    """Return a line for each row, and its reason where it was not timed."""
+    table = _table(
+        "Latency, host to host",
+        "bundle",
+        "runtime",
+        ">batch",
+        ">median",
+        ">mean ± std",
+        ">p90",
+        ">p99",
+        ">throughput",
+        ">speed-up",
+        ">parity",
+    )
+    for row in result.rows:
+        head = [escape(row.bundle), row.runtime, str(row.batch)]
+        if row.status != "ok":
+            table.add_row(*head, f"[{_STATUS[row.status]}]{row.status}[/]")
+            continue
+        table.add_row(
+            *head,
+            f.seconds(row.median_s),
+            f"{f.seconds(row.mean_s)} ± {f.seconds(row.std_s)}",
+            f.seconds(row.p90_s),
+            f.seconds(row.p99_s),
+            f.per_second(row.throughput_per_s),
+            f.ratio(row.speedup),
+            f.magnitude(row.parity.max_abs if row.parity else None),
+        )
+    return table
+
+
+def bench_reasons(result: BenchResult) -> list[str]:
+    """Return a sentence for each row that was not timed, batches of one runtime together."""
+    batches: dict[tuple[str, str, str, str], list[int]] = {}
+    for row in result.rows:
+        if row.reason is not None:
+            key = (row.bundle, row.runtime, row.status, row.reason)
+            batches.setdefault(key, []).append(row.batch)
+    return [
+        f"{bundle}, {runtime}, batch {', '.join(map(str, sizes))}: {status}: {reason}"
+        for (bundle, runtime, status, reason), sizes in batches.items()
+    ]
+
+
+def verification_table(verification: Verification) -> Table:
+    """Return a line for each check and each runtime that was skipped."""
+    table = _table(
+        f"Parity of {escape(verification.bundle)} with its float64 reference",
+        "runtime",
+        ">batch",
+        ">max abs",
+        ">tolerance",
+        "verdict",
+    )
+    for check in verification.checks:
+        verdict = (
+            "[green]passed[/]" if check.passed else f"[red]failed[/]: {escape(check.reason or '')}"
+        )
+        table.add_row(
+            check.runtime,
+            str(check.batch),
+            f.magnitude(check.max_abs),
+            f.magnitude(check.tolerance),
+            verdict,
+        )
+    for skipped in verification.skipped:
+        table.add_row(
+            skipped.runtime, "–", "–", "–", f"[yellow]not run[/]: {escape(skipped.reason)}"
+        )
+    return table
+
+
+def runtimes_table(statuses: tuple[RuntimeStatus, ...]) -> Table:
+    """Return a line for each runtime."""
+    table = _table("Runtimes on this machine", "name", "available", "version", "why not", "type")
+    for status in statuses:
+        mark = "[green]yes[/]" if status.available else "[yellow]no[/]"
+        table.add_row(
+            status.name,
+            mark,
+            status.version or "–",
+            escape(status.reason or ""),
+            escape(status.install),
+        )
+    return table
+
+
+def manifest_table(manifest: Manifest, name: str) -> Table:
+    """Return the facts of a model."""
+    table = _table(escape(name), "", "value")
+    widths = manifest.architecture.widths
+    table.add_row(
+        "architecture", escape(manifest.architecture.factory or manifest.architecture.kind)
+    )
+    if widths:
+        table.add_row("widths", f"{f.dashed(widths)} ({manifest.architecture.activation})")
+    table.add_row("parameters", f.whole(manifest.parameters))
+    table.add_row("non-zero parameters", f.whole(manifest.nonzero_parameters))
+    table.add_row("FLOPs per sample", f.whole(manifest.flops_per_sample))
+    if manifest.pruning:
+        audit = manifest.pruning
+        table.add_row("pruning", f"requested {audit.requested:.2%}, achieved {audit.achieved:.2%}")
+    table.add_row("largest batch", f.whole(manifest.max_batch))
+    table.add_row("golden inputs", escape(manifest.golden_source))
+    return table
+
+
+def files_table(bundle: Bundle) -> Table:
+    """Return a line for each file of a bundle."""
+    table = _table("Files", "file", "format", ">size", "proved against eager", "sha256")
+    for entry in bundle.manifest.files:
+        if entry.proof:
+            proof = "batch " + ", ".join(str(point.batch) for point in entry.proof)
+        else:
+            proof = f"[yellow]not run[/]: {escape(entry.unproved)}" if entry.unproved else ""
+        table.add_row(
+            escape(entry.path), entry.format, f.size(entry.bytes), proof, entry.sha256[:12]
+        )
+    return table
+
+
+def scores_table(scores: Scores, title: str) -> Table:
+    """Return a line for each target, the linear regression beside the network."""
+    table = _table(
+        f"{escape(title)}: {escape(scores.source)}",
+        "target",
+        ">R²",
+        ">R², linear regression",
+        ">RMSE",
+    )
+    for name, value in scores.r2.items():
+        table.add_row(
+            escape(name),
+            f.score(value),
+            f.score(scores.linear_r2[name]),
+            f.magnitude(scores.rmse[name]),
+        )
+    return table
+
+
+def audit_table(audit: PruningAudit) -> Table:
+    """Return a line for each round."""
+    table = _table(
+        "Pruning audit, share of the whole model's parameters",
+        ">round",
+        "widths",
+        ">parameters",
+        ">requested",
+        ">achieved",
+        ">validation loss",
+    )
+    for number, item in enumerate(audit.rounds, start=1):
+        table.add_row(
+            str(number),
+            f.dashed(item.widths),
+            f.whole(item.parameters),
+            f"{item.requested:.2%}",
+            f"{item.achieved:.2%}",
+            f.magnitude(item.score),
+        )
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Return an empty table; a column name that starts with ``>`` is aligned right."""
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(
+            column.removeprefix(">"),
+            justify="right" if column[:1] == ">" else "left",
+            overflow="fold",
+        )
+    return table

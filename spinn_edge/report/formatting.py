@@ -1,0 +1,69 @@
+"""Numbers with units, at the edge where people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+NOT_MEASURED = "not measured"
+
+
+def seconds(value: float | None) -> str:
+    """Return ``31.2 µs``, ``5.20 ms`` or ``1.30 s``; a dash for None."""
+    if value is None:
+        return "–"
+    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms")):
+        if value < limit:
+            return f"{_three_digits(value * factor)} {unit}"
+    return f"{_three_digits(value)} s"
+
+
+def size(count: int | None) -> str:
+    """Return ``2.67 MB`` (10^6 bytes), ``839 kB`` or ``12 B``; a dash for None."""
+    if count is None:
+        return "–"
+    for factor, unit in ((10**6, "MB"), (10**3, "kB")):
+        if count >= factor:
+            return f"{_three_digits(count / factor)} {unit}"
+    return f"{count} B"
+
+
+def per_second(value: float | None) -> str:
+    """Return ``32,100/s``; a dash for None."""
+    return "–" if value is None else f"{value:,.0f}/s"
+
+
+def ratio(value: float | None) -> str:
+    """Return ``3.10×``; a dash for None."""
+    return "–" if value is None else f"{value:.2f}×"
+
+
+def whole(value: int | None) -> str:
+    """Return ``666,882``; a dash for None."""
+    return "–" if value is None else f"{value:,}"
+
+
+def score(value: float) -> str:
+    """Return a coefficient of determination with four decimals."""
+    return f"{value:.4f}"
+
+
+def magnitude(value: float | None) -> str:
+    """Return three significant digits; a dash for None."""
+    return "–" if value is None else f"{value:.3g}"
+
+
+def change(before: float, after: float) -> str:
+    """Return the relative change with its sign: ``-68.5 %``."""
+    if before == 0:
+        return "–"
+    return f"{(after - before) / abs(before):+.1%}".replace("%", " %")
+
+
+def dashed(widths: Sequence[int]) -> str:
+    """Return ``18-285-285-285-142-2``."""
+    return "-".join(map(str, widths))
+
+
+def _three_digits(value: float) -> str:
+    decimals = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:.{decimals}f}"

@@ -1,0 +1,193 @@
+"""The packages that speak TensorRT's API, and what a serialized engine says about itself.
+
+Three packages share one API family: ``tensorrt`` 10.x (JetPack 6 stays there), ``tensorrt`` 11.x
+and ``tensorrt_rtx`` 1.x. Integers of their enums differ between versions, so none is stored.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from spinn_edge.core.bundle import Bundle
+from spinn_edge.core.errors import BundleError, IncompatibleBundleError, MissingDependencyError
+from spinn_edge.core.manifest import FileEntry
+from spinn_edge.core.optional import require
+
+RTX = "tensorrt_rtx"
+ENTERPRISE = "tensorrt"
+EXTRAS = {RTX: "trt-rtx", ENTERPRISE: "trt"}
+
+_MAGIC = b"vtrt"
+_LENGTH = slice(16, 24)
+_VERSION = slice(24, 28)
+_KEPT_MESSAGES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One imported package.
+
+    Attributes:
+        module: the package.
+        name: ``tensorrt`` or ``tensorrt_rtx``; also the key in a manifest's ``toolchain``.
+        version: of the package, as it spells it.
+    """
+
+    module: Any
+    name: str
+    version: str
+
+    @property
+    def is_rtx(self) -> bool:
+        """True for TensorRT for RTX, which builds without a GPU."""
+        return self.name == RTX
+
+    @property
+    def extra(self) -> str:
+        """The extra of this package that brings it."""
+        return EXTRAS[self.name]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineHeader:
+    """First bytes of a serialized TensorRT-RTX engine.
+
+    Attributes:
+        magic_ok: the file begins as an engine does.
+        length: bytes that the whole file should have.
+        version: version of the package that built it, four numbers of one byte each; empty when
+            the file is too short to say.
+    """
+
+    magic_ok: bool
+    length: int
+    version: tuple[int, ...]
+
+
+def load_backend(prefer: Sequence[str] = (RTX, ENTERPRISE)) -> Backend:
+    """Import the first of ``prefer`` that is installed.
+
+    Args:
+        prefer: keys of ``EXTRAS``, best first.
+
+    Raises:
+        MissingDependencyError: none can be imported; speaks of the first.
+    """
+    missing = []
+    for name in prefer:
+        try:
+            module = require(name, extra=EXTRAS[name])
+        except MissingDependencyError as exc:
+            missing.append(exc)
+            continue
+        return Backend(module=module, name=name, version=str(module.__version__))
+    raise missing[0]
+
+
+@functools.cache
+def logger_of(backend: Backend) -> Any:
+    """Return the ILogger of ``backend``, one for the life of the process.
+
+    Returns:
+        An ILogger whose ``messages`` are the last ones of severity WARNING and worse.
+
+    Source: TensorRT API, ``IRuntime`` and ``IBuilder``: the logger must outlive every object made
+    through it, and the first one given is used by the whole process. Hence the cache.
+    """
+    logger_type = backend.module.ILogger
+    severity = logger_type.Severity
+    kept = (severity.INTERNAL_ERROR, severity.ERROR, severity.WARNING)
+
+    class Logger(logger_type):  # type: ignore[misc, valid-type]
+        def __init__(self) -> None:
+            logger_type.__init__(self)  # pybind11 advises against super() here
+            self.messages: deque[str] = deque(maxlen=_KEPT_MESSAGES)
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity in kept:
+                self.messages.append(f"{severity.name}: {message.strip()}")
+
+    return Logger()
+
+
+def last_words(backend: Backend, otherwise: str) -> str:
+    """Return what the logger kept, or ``otherwise`` if it kept nothing."""
+    return "\n".join(logger_of(backend).messages) or otherwise
+
+
+def read_header(plan: bytes) -> EngineHeader:
+    """Read the first bytes of a serialized engine; never fails.
+
+    Source: observed on engines of tensorrt_rtx 1.7.1.116; NVIDIA documents no layout.
+    """
+    return EngineHeader(
+        magic_ok=plan.startswith(_MAGIC),
+        length=int.from_bytes(plan[_LENGTH], "little"),
+        version=tuple(plan[_VERSION]) if len(plan) >= _VERSION.stop else (),
+    )
+
+
+def read_plan(bundle: Bundle, entry: FileEntry, backend: Backend) -> bytes:
+    """Read an engine file and refuse what ``backend`` cannot load, touching no device.
+
+    Only TensorRT-RTX engines are judged by their first bytes: those of ``tensorrt`` were never
+    observed here, so for them the manifest's ``toolchain`` is all there is.
+
+    Raises:
+        BundleError: the file is no whole engine.
+        IncompatibleBundleError: another version built it.
+
+    Source: NVIDIA TensorRT and TensorRT-RTX documentation, "Engine Compatibility": an engine
+    runs only on the release that built it (unless it was built version-compatible, which we
+    never do).
+    """
+    path = bundle.path_of(entry)
+    plan = path.read_bytes()
+    built_by = version_numbers(entry.toolchain[backend.name])
+    installed = version_numbers(backend.version)
+    if backend.is_rtx:
+        header = read_header(plan)
+        if not header.magic_ok or not header.version:
+            raise BundleError(
+                f"{path} is no TensorRT-RTX engine (it begins with {plan[:4]!r}, expected "
+                f"{_MAGIC!r}); {_build_again(bundle)}"
+            )
+        if header.length != len(plan):
+            raise BundleError(
+                f"{path} has {len(plan)} bytes, its header says {header.length}: it is truncated "
+                f"or corrupt; {_build_again(bundle)}"
+            )
+        built_by = header.version
+        installed = tuple(number % 256 for number in installed)  # a header keeps one byte of each
+    if not _same(built_by, installed):
+        raise IncompatibleBundleError(
+            f"{path} was built by {backend.name} {'.'.join(map(str, built_by))}, installed is "
+            f"{backend.version}; an engine runs only on the version that built it. "
+            f"Install that version, or {_build_again(bundle)}"
+        )
+    return plan
+
+
+def version_numbers(version: str) -> tuple[int, ...]:
+    """Return ``(1, 7, 1, 116)`` for ``1.7.1.116``; at most four numbers."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:4])
+
+
+def export_command(bundle: Bundle) -> str:
+    """Return what to type to build the engines of ``bundle`` again."""
+    return f"spinn-edge export {bundle.root} --format trt --out NEW_BUNDLE"
+
+
+def _build_again(bundle: Bundle) -> str:
+    return f"build it again with: {export_command(bundle)}"
+
+
+def _same(built_by: tuple[int, ...], installed: tuple[int, ...]) -> bool:
+    # JetPack's package leaves out the fourth number: compare those that both give.
+    pairs = list(zip(built_by, installed, strict=False))
+    return len(pairs) >= 3 and all(ours == theirs for ours, theirs in pairs)
