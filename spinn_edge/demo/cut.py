@@ -8,6 +8,7 @@ Assumptions:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,18 +21,19 @@ class CutConstants:
 
     specific_force_mpa: float = 1700.0  # k_c1.1; chosen, of the order of tabulated steels
     chip_exponent: float = 0.25  # m_c, 1; chosen, tables for steel give 0.2 to 0.3
-    land_stress_mpa: float = 450.0  # mean normal stress on the wear land; chosen
+    land_stress_mpa: float = 350.0  # mean normal stress on the wear land; chosen
     land_friction: float = 0.3  # 1; chosen
     radial_ratio: float = 0.35  # sharp radial over tangential force, 1; chosen
-    axial_of_tangential: float = 0.25  # set by the helix, 1; chosen
-    axial_of_radial: float = 0.2  # likewise
+    helix_ratio: float = 0.35  # axial over tangential force, pulls the tool out, 1; chosen
+    corner_mm: float = 0.3  # edge length of the corner, pushes the tool in; chosen
     teeth: int = 4  # chosen
 
 
 CUT = CutConstants()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Without slots: the integrator asks for the geometry thousands of times, so it is cached.
+@dataclass(frozen=True, kw_only=True)
 class Cut:
     """Cutting conditions; every array has the same shape."""
 
@@ -51,31 +53,31 @@ class Cut:
             radial_depth_mm=self.radial_depth_mm[:, row],
         )
 
-    @property
+    @cached_property
     def spindle_speed_rpm(self) -> FloatArray:
         """Speed that gives the cutting speed at the cutter's diameter."""
         return self.cutting_speed_m_per_s * 60_000.0 / (np.pi * self.diameter_mm)
 
-    @property
+    @cached_property
     def engagement_rad(self) -> FloatArray:
         """Angle over which a tooth is in the work.
 
         Source:
-            Altintas, "Manufacturing Automation", chapter 2 (geometry of milling).
+            Altintas, "Manufacturing Automation", chapter 2.
         """
         return np.arccos(1.0 - 2.0 * self.radial_depth_mm / self.diameter_mm)
 
-    @property
+    @cached_property
     def engaged_share(self) -> FloatArray:
         """Share of a turn that a tooth spends in the work, from 0 to 1/2."""
         return self.engagement_rad / (2.0 * np.pi)
 
-    @property
+    @cached_property
     def mean_chip_mm(self) -> FloatArray:
         """Chip thickness ``feed * sin(angle)`` averaged over the engagement.
 
         Source:
-            Altintas, "Manufacturing Automation", chapter 2 (mechanics of milling).
+            Altintas, "Manufacturing Automation", chapter 2.
         """
         angle = self.engagement_rad
         return self.feed_per_tooth_mm * (1.0 - np.cos(angle)) / angle
@@ -96,7 +98,8 @@ def cutting_forces(
     """Return the mean forces of a worn cutter.
 
     A sharp tooth obeys Kienzle; the wear land adds a normal force (stress times area) and its
-    friction, so wear shows most in the radial direction, as it does on a real dynamometer.
+    friction, so wear shows most in the radial direction. Along the axis the helix pulls the tool
+    out of its holder and the corner pushes it back.
 
     Args:
         cut: Conditions.
@@ -107,7 +110,8 @@ def cutting_forces(
     Source:
         F_t = k_c1.1 b h^(1 - m_c): Kienzle (1952), "Die Bestimmung von Kraeften und Leistungen an
         spanenden Werkzeugen und Werkzeugmaschinen", VDI-Zeitschrift 94. The land term is the edge
-        force of Altintas, "Manufacturing Automation", chapter 2, made proportional to VB by us.
+        force of Altintas, "Manufacturing Automation", chapter 2, made proportional to VB by us, as
+        is the axial balance.
     """
     teeth_in_cut = constants.teeth * cut.engaged_share
     sharp_n = (
@@ -122,5 +126,6 @@ def cutting_forces(
     return Forces(
         tangential_n=tangential_n,
         radial_n=radial_n,
-        axial_n=constants.axial_of_tangential * tangential_n + constants.axial_of_radial * radial_n,
+        axial_n=constants.helix_ratio * tangential_n
+        - constants.corner_mm / cut.axial_depth_mm * radial_n,
     )

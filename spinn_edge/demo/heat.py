@@ -24,7 +24,7 @@ from spinn_edge.demo.ode import FloatArray
 class SpindleConstants:
     """A small motor spindle; all values chosen by us to be plausible unless said otherwise."""
 
-    shaft_j_per_k: float = 700.0  # about 1.5 kg of steel: a light, hollow shaft
+    shaft_j_per_k: float = 800.0  # about 1.7 kg of steel: a light, hollow shaft
     housing_j_per_k: float = 5000.0  # about 10 kg of steel
     bearing_w_per_k: float = 2.5  # shaft to housing, through balls and oil
     room_w_per_k: float = 15.0  # housing to the room

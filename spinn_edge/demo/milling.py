@@ -48,8 +48,8 @@ __all__ = [
     "write_csv",
 ]
 
-MAX_STEP_S = 30.0
-"""RK4 is stable to 2.78 time constants; the shaft's shortest, at full flow, is about 19 s."""
+MAX_STEP_S = 40.0
+"""RK4 is stable to 2.78 time constants; the shaft's shortest, at full flow, is about 21 s."""
 
 
 def simulate(*, tools: int = 60, rows_per_tool: int = 140, seed: int = 0) -> MillingTable:

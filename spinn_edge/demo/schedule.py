@@ -23,16 +23,17 @@ Interval = tuple[float, float]
 class Ranges:
     """Uniform ranges (low, high) and standard deviations that the schedule is drawn from."""
 
-    jobs_per_tool: int = 16
+    jobs_per_tool: int = 20
     # Drawn once per tool.
     diameter_mm: tuple[float, ...] = (12.0, 16.0, 20.0)
+    cutting_speed_m_per_s: Interval = (1.7, 3.5)  # programmed
     room_c: Interval = (20.0, 27.0)  # at either end of the tool's life; drifts between
-    life_share: Interval = (0.65, 1.25)  # cutting time over Taylor's life, 1
-    longest_life_s: float = 14_400.0  # of cutting, however gentle the job
+    life_share: Interval = (0.7, 1.3)  # cutting time over Taylor's life, 1
+    longest_life_s: float = 36_000.0  # of cutting, however gentle the job
     wear_factor_log_std: float = 0.08  # of Usui's A, 1
     hardness_log_std: float = 0.02  # of the specific cutting force, 1
     # Drawn anew for every job.
-    cutting_speed_m_per_s: Interval = (1.9, 3.7)
+    speed_override: Interval = (0.85, 1.15)  # of the programmed speed, 1
     feed_per_tooth_mm: Interval = (0.05, 0.12)
     axial_depth_mm: Interval = (1.0, 6.0)
     radial_share: Interval = (0.12, 0.6)  # radial depth over diameter, 1
@@ -84,7 +85,7 @@ def draw_schedule(
 ) -> Schedule:
     """Draw the jobs of every tool.
 
-    Each job gets some of the rows, and each row the same share of the life that Taylor's equation
+    A job takes some of the rows, and each row the same share of the life that Taylor's equation
     promises at the job's conditions: gentle jobs last long, harsh ones are short, and tools retire
     with comparable wear, as under a sensible tool-change rule.
 
@@ -106,7 +107,8 @@ def draw_schedule(
     diameter_mm = np.repeat(rng.choice(ranges.diameter_mm, (tools, 1)), rows, axis=1)
     cut = Cut(
         diameter_mm=diameter_mm,
-        cutting_speed_m_per_s=per_job(ranges.cutting_speed_m_per_s),
+        cutting_speed_m_per_s=rng.uniform(*ranges.cutting_speed_m_per_s, (tools, 1))
+        * per_job(ranges.speed_override),
         feed_per_tooth_mm=per_job(ranges.feed_per_tooth_mm),
         axial_depth_mm=per_job(ranges.axial_depth_mm),
         radial_depth_mm=diameter_mm * per_job(ranges.radial_share),

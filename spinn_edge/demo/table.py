@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spinn_edge.core.errors import UsageError
 from spinn_edge.demo.ode import FloatArray
@@ -68,7 +69,7 @@ class MillingTable:
             )
         return np.column_stack([self.columns[name] for name in names])
 
-    def select(self, rows: np.ndarray) -> MillingTable:
+    def select(self, rows: NDArray[np.bool_]) -> MillingTable:
         """Return the rows at which the boolean array ``rows`` of shape (rows,) is true."""
         return MillingTable(columns={name: column[rows] for name, column in self.columns.items()})
 
@@ -85,16 +86,18 @@ def split_by_tool(
         table: Table with at least two tools.
         held_out_fraction: Share of the tools to hold out, above 0 and below 1; at least one tool
             lands on each side.
-        seed: Which tools.
+        seed: Seed of the choice of tools, at least 0.
 
     Returns:
         The training table and the held-out table, rows in their old order.
 
     Raises:
-        UsageError: The fraction is out of range, or there are fewer than two tools.
+        UsageError: The fraction or the seed is out of range, or there are fewer than two tools.
     """
     if not 0.0 < held_out_fraction < 1.0:
         raise UsageError(f"held_out_fraction is {held_out_fraction}; give a number between 0 and 1")
+    if seed < 0:
+        raise UsageError(f"seed is {seed}; give a whole number of at least 0")
     tool_of_row = table.columns[GROUP]
     tools = np.unique(tool_of_row)
     if len(tools) < 2:

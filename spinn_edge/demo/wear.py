@@ -29,7 +29,7 @@ class WearConstants:
     Together they give a Taylor exponent near 0.23, in the region usual for carbide.
     """
 
-    usui_a_per_mpa: float = 2.67e-7  # A
+    usui_a_per_mpa: float = 3.43e-7  # A
     usui_b_k: float = 10_000.0  # B
     clearance_rad: float = 0.1745  # gamma, 10 degrees
     edge_stress_factor: float = 3.0  # extra stress on a fresh edge, in land stresses
@@ -89,7 +89,8 @@ def wear_rate_mm_per_s(
         * (1e3 * cut.cutting_speed_m_per_s)
         * np.exp(-constants.usui_b_k / flank_temperature_k(cut, wear_mm, constants))
     )
-    return cut.engaged_share * depth_mm_per_s / np.tan(constants.clearance_rad)
+    land_mm_per_s: FloatArray = depth_mm_per_s / np.tan(constants.clearance_rad)
+    return cut.engaged_share * land_mm_per_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

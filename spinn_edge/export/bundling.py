@@ -28,6 +28,7 @@ from spinn_edge.core.tensors import Array, TensorSpec
 from spinn_edge.export import registry
 from spinn_edge.export.golden import (
     GoldenInputs,
+    GoldenMaker,
     References,
     golden_rows,
     make_references,
@@ -69,7 +70,7 @@ def write_bundle(
     out: Path,
     request: ExportRequest,
     *,
-    golden: Callable[[tuple[TensorSpec, ...], int], GoldenInputs] | None = None,
+    golden: GoldenMaker | None = None,
     training: Training | None = None,
     pruning: PruningAudit | None = None,
     force: bool = False,
@@ -183,11 +184,10 @@ def _write_source(loaded: LoadedModel, folder: Path) -> list[FileEntry]:
         return [describe_file(folder, name, loaded.format)]
     if loaded.architecture.kind == "file" or loaded.module is None:
         return []  # a module that came out of a pickle: only its exports can be kept
-    save_file = require("safetensors.torch", extra="export").save_file
+    save = require("safetensors.torch", extra="export").save
     state = loaded.module.state_dict()
-    save_file(
-        {k: t.detach().cpu().contiguous().clone() for k, t in state.items()}, folder / WEIGHTS_NAME
-    )
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in state.items()}
+    (folder / WEIGHTS_NAME).write_bytes(save(tensors))
     return [describe_file(folder, WEIGHTS_NAME, "weights")]
 
 
@@ -215,7 +215,7 @@ def _reference(loaded: LoadedModel) -> Reference:
 
 def _golden_inputs(
     loaded: LoadedModel,
-    golden: Callable[[tuple[TensorSpec, ...], int], GoldenInputs] | None,
+    golden: GoldenMaker | None,
     inputs: tuple[TensorSpec, ...],
     rows: int,
 ) -> GoldenInputs:

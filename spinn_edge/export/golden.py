@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from spinn_edge.accuracy.parity import derive_tolerance
-from spinn_edge.core.errors import ExportError
+from spinn_edge.core.errors import ExportError, UsageError
 from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import OutputTolerance
-from spinn_edge.core.tensors import Array, TensorSpec
+from spinn_edge.core.table import Table
+from spinn_edge.core.tensors import Array, TensorSpec, describe
 from spinn_edge.export.reference import Reference
 
 MOST_ROWS = 1024
@@ -29,6 +30,10 @@ class GoldenInputs:
 
     arrays: Mapping[str, Array]
     source: str
+
+
+GoldenMaker = Callable[[tuple[TensorSpec, ...], int], GoldenInputs]
+"""Makes golden inputs from the model's inputs and a largest number of rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +92,39 @@ def table_inputs(
         arrays={spec.name: features[index].astype(spec.dtype)},
         source=f"{len(index)} rows of {source}",
     )
+
+
+def rows_as_golden(features: Array, source: str) -> GoldenMaker:
+    """Return a maker of golden inputs from the rows of a table.
+
+    Args:
+        features: float64, shape (rows, columns), raw units, no missing values.
+        source: what the table is, in words.
+    """
+
+    def make(inputs: tuple[TensorSpec, ...], rows: int) -> GoldenInputs:
+        expected = inputs[0].shape
+        if len(inputs) != 1 or expected != (expected[0], features.shape[1]):
+            raise UsageError(
+                f"{source} has {features.shape[1]} columns, but the model takes "
+                f"{', '.join(map(describe, inputs))}; name its columns with --features"
+            )
+        return table_inputs(inputs[0], features, rows, source=source)
+
+    return make
+
+
+def table_as_golden(table: Table, columns: Sequence[str]) -> GoldenMaker:
+    """Return a maker of golden inputs from columns of a table, rows with missing values left out.
+
+    Raises:
+        UsageError: a column is missing or holds text, or no row is complete.
+    """
+    values = table.numbers(columns)
+    complete = values[np.isfinite(values).all(axis=1)]
+    if len(complete) == 0:
+        raise UsageError(f"{table.path}: every row has missing values in the model's columns")
+    return rows_as_golden(complete, table.path.name)
 
 
 def make_references(inputs: GoldenInputs, reference: Reference) -> References:

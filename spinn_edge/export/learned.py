@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +19,9 @@ from spinn_edge.core.manifest import (
     Scores,
     Training,
 )
-from spinn_edge.core.tensors import Array, TensorSpec
 from spinn_edge.export.bundling import ExportRequest, write_bundle
-from spinn_edge.export.golden import GoldenInputs, table_inputs
-from spinn_edge.models.dataset import Rows, Split, load_rows
+from spinn_edge.export.golden import rows_as_golden
+from spinn_edge.models.dataset import Split, load_rows
 from spinn_edge.models.fitting import Fit
 from spinn_edge.models.loading import LoadedModel
 from spinn_edge.models.modules import MLP
@@ -92,6 +90,7 @@ def write_learned(
         interrupted=any(fit.interrupted for fit in fits),
         scores=score_learned(mlp, lesson),
     )
+    features = np.concatenate([lesson.split.train.features, lesson.split.held_out.features])
     loaded = LoadedModel(
         origin="the trained network",
         module=mlp,
@@ -101,7 +100,7 @@ def write_learned(
         loaded,
         out,
         request or ExportRequest(),
-        golden=rows_as_golden(lesson.split),
+        golden=rows_as_golden(features, "the training data, extremes included"),
         training=training,
         pruning=pruning,
         force=force,
@@ -122,19 +121,3 @@ def score_learned(module: nn.Module, lesson: Lesson) -> Scores:
     linear = linear * np.array(lesson.scaling.target_std) + np.array(lesson.scaling.target_mean)
     predicted = predict(module, rows.features)
     return score_predictions(lesson.recipe.targets, rows.targets, predicted, linear, source=source)
-
-
-def rows_as_golden(split: Split) -> Callable[[tuple[TensorSpec, ...], int], GoldenInputs]:
-    """Return a maker of golden inputs from all rows of a split."""
-    features = np.concatenate([split.train.features, split.held_out.features])
-
-    return partial(_draw, features, "the training data, extremes included")
-
-
-def column_rows(rows: Rows, source: str) -> Callable[[tuple[TensorSpec, ...], int], GoldenInputs]:
-    """Return a maker of golden inputs from the rows of one table."""
-    return partial(_draw, rows.features, source)
-
-
-def _draw(features: Array, source: str, inputs: tuple[TensorSpec, ...], count: int) -> GoldenInputs:
-    return table_inputs(inputs[0], features, count, source=source)

@@ -56,7 +56,8 @@ def bench_reasons(result: BenchResult) -> list[str]:
             key = (row.bundle, row.runtime, row.status, row.reason)
             batches.setdefault(key, []).append(row.batch)
     return [
-        f"{bundle}, {runtime}, batch {', '.join(map(str, sizes))}: {status}: {reason}"
+        f"{bundle}, {runtime}, batch {', '.join(map(str, sizes))}: {status}: "
+        + " ".join(reason.split())
         for (bundle, runtime, status, reason), sizes in batches.items()
     ]
 

@@ -1,0 +1,68 @@
+"""``spinn-edge``: wires the commands together."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from spinn_edge import __version__
+from spinn_edge.cli.bench import bench
+from spinn_edge.cli.demo import demo
+from spinn_edge.cli.export import export
+from spinn_edge.cli.inspection import inspect
+from spinn_edge.cli.prune import prune
+from spinn_edge.cli.runtimes import runtimes
+from spinn_edge.cli.train import train
+from spinn_edge.cli.verify import verify
+from spinn_edge.core.errors import SpinnEdgeError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Prune a trained PyTorch model, export it with proof, and time it honestly.",
+    epilog="MODEL is a bundle folder, a .safetensors or .pt state dict (with --activation), "
+    "package.module:factory (with --weights), a .pt2, a TorchScript file, or an .onnx.",
+)
+for _command in (demo, train, prune, export, verify, bench, inspect, runtimes):
+    app.command()(_command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"spinn-edge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; goes first.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; errors become a message and an exit code, never a traceback."""
+    try:
+        app()
+    except SpinnEdgeError as exc:
+        _report(exc, f"error: {exc}", exc.exit_code)
+    except OSError as exc:
+        _report(exc, f"error: {exc}", 1)
+    except Exception as exc:
+        text = f"internal error, please report it: {type(exc).__name__}: {exc}"
+        _report(exc, f"{text}\nfor the traceback: spinn-edge --debug {' '.join(sys.argv[1:])}", 1)
+
+
+def _report(exc: Exception, text: str, code: int) -> None:
+    if "--debug" in sys.argv[1:]:
+        raise exc
+    typer.echo(text, err=True)
+    sys.exit(code)

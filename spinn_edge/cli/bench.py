@@ -1,0 +1,105 @@
+"""``spinn-edge bench``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spinn_edge.cli import options as o
+
+if TYPE_CHECKING:
+    from spinn_edge.bench.measurement import BenchResult
+
+
+def bench(
+    model: o.Model,
+    baseline: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Model to compare with, timed right beside it."),
+    ] = None,
+    runtime: Annotated[str, typer.Option(help="all, or names separated by commas.")] = "all",
+    batch: Annotated[str, typer.Option(help="Samples in one inference.")] = "1,1000",
+    threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
+    seconds: Annotated[float, typer.Option(help="Time for samples, for each row.")] = 1.0,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds after which a runtime's process is ended.", min=1)
+    ] = 300.0,
+    json: o.Json = None,
+    markdown: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the results tables; - for standard output."),
+    ] = None,
+    input_shape: o.InputShape = None,
+    activation: o.Activation = None,
+    weights: o.Weights = None,
+    trust_pickle: o.TrustPickle = False,
+    trust_factory: o.TrustFactory = False,
+) -> None:
+    """Time a bundle on runtimes, each in its own process, after its parity was checked there."""
+    from spinn_edge.bench.session import BenchRequest, run_bench
+    from spinn_edge.bench.timing import TimingRule
+    from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.sources import open_bundle
+    from spinn_edge.report.console import bench_reasons, bench_table
+    from spinn_edge.report.json_document import to_text
+    from spinn_edge.report.markdown import results_markdown
+
+    printer = Printer(json, markdown)
+    request = BenchRequest(
+        runtimes=o.runtime_names(runtime),
+        batches=tuple(dict.fromkeys(o.whole_numbers(batch, "--batch"))),
+        threads=threads,
+        timeout_s=timeout,
+        trust_factory=trust_factory,
+        rule=TimingRule(budget_s=seconds),
+    )
+    load = o.load_options(
+        activation=activation,
+        weights=weights,
+        trust_pickle=trust_pickle,
+        trust_factory=trust_factory,
+    )
+    with ExitStack() as stack:
+        bundle = stack.enter_context(open_bundle(model, load, input_shape))
+        other = stack.enter_context(open_bundle(baseline, load, input_shape)) if baseline else None
+        say = stack.enter_context(printer.status("timing"))
+        result = run_bench(
+            bundle,
+            request,
+            baseline=other,
+            on_job=lambda name, runtime: say(f"timing {name} on {runtime}"),
+        )
+    printer.show(bench_table(result), *bench_reasons(result))
+    printer.write(to_text(result.to_json()), json)
+    printer.write(results_markdown(result), markdown)
+    raise_for_rows(result, every_runtime=runtime == "all")
+
+
+def raise_for_rows(result: BenchResult, *, every_runtime: bool) -> None:
+    """Turn rows that were not timed into an exit code, after all results were written.
+
+    Args:
+        result: the rows.
+        every_runtime: ``--runtime all``: a runtime that cannot work here is no error.
+
+    Raises:
+        ParityError: a runtime computes something else.
+        InferenceError: a runtime crashed, hung or failed.
+        RuntimeUnavailableError: a runtime that was named cannot work here, or none can.
+    """
+    from spinn_edge.core.errors import InferenceError, ParityError, RuntimeUnavailableError
+
+    for row in result.rows:
+        where = f"{row.bundle} on {row.runtime} at batch {row.batch}"
+        if row.parity is not None and not row.parity.passed:
+            raise ParityError(f"{where}: {row.reason}")
+    for row in result.rows:
+        where = f"{row.bundle} on {row.runtime} at batch {row.batch}"
+        if row.status == "failed":
+            raise InferenceError(f"{where}: {row.reason}")
+        if row.status == "unavailable" and not every_runtime:
+            raise RuntimeUnavailableError(f"{where}: {row.reason}")
+    if not any(row.status == "ok" for row in result.rows):
+        raise RuntimeUnavailableError("no runtime on this machine could be timed")

@@ -1,0 +1,53 @@
+"""``spinn-edge demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spinn_edge.cli import options as o
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.", show_default=False)],
+    quick: Annotated[bool, typer.Option("--quick", help="Less data, fewer epochs.")] = False,
+    seed: o.Seed = 0,
+    force: o.Force = False,
+) -> None:
+    """Run the whole way on simulated milling data: train, prune, export, verify, bench."""
+    from spinn_edge.cli.bench import raise_for_rows
+    from spinn_edge.cli.output import EpochProgress, Printer
+    from spinn_edge.core.errors import ParityError
+    from spinn_edge.core.optional import require
+    from spinn_edge.report.console import (
+        audit_table,
+        bench_reasons,
+        bench_table,
+        scores_table,
+        verification_table,
+    )
+    from spinn_edge.report.json_document import to_text
+    from spinn_edge.report.markdown import results_markdown
+
+    require("torch", extra="export")
+    from spinn_edge.demo.tour import FULL, QUICK, Listener, run_tour
+
+    printer = Printer()
+    with EpochProgress(printer.notes) as progress:
+        listener = Listener(on_step=progress.say, on_run=progress.begin, on_epoch=progress.advance)
+        tour = run_tour(out, QUICK if quick else FULL, seed=seed, force=force, listener=listener)
+    for bundle in (tour.dense, tour.pruned):
+        training, pruning = bundle.manifest.training, bundle.manifest.pruning
+        if pruning is not None:
+            printer.show(audit_table(pruning))
+        if training is not None:
+            printer.show(scores_table(training.scores, f"Scores of {bundle.name}"))
+    printer.show(*map(verification_table, tour.verifications))
+    printer.show(bench_table(tour.result), *bench_reasons(tour.result))
+    printer.write(to_text(tour.result.to_json()), str(out / "results.json"))
+    printer.write(results_markdown(tour.result), str(out / "results.md"))
+    if not all(verification.passed for verification in tour.verifications):
+        raise ParityError(f"the bundles in {out} failed verification, see above")
+    raise_for_rows(tour.result, every_runtime=True)

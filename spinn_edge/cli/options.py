@@ -1,0 +1,131 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from spinn_edge.models.loading import LoadOptions
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Bundle folder, .safetensors or .pt state dict, package.module:factory, .pt2, "
+        "TorchScript file, or .onnx.",
+        show_default=False,
+    ),
+]
+Out = Annotated[Path, typer.Option("--out", help="Bundle folder to write.", show_default=False)]
+Force = Annotated[bool, typer.Option("--force", help="Replace a bundle that is at --out.")]
+Activation = Annotated[
+    str | None,
+    typer.Option(help="Between the layers of a bare state dict: tanh, relu, gelu, silu or sin."),
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="State dict for package.module:factory.", show_default=False)
+]
+TrustPickle = Annotated[
+    bool,
+    typer.Option("--trust-pickle", help="Load a file that needs unpickling, which can run code."),
+]
+TrustFactory = Annotated[
+    bool,
+    typer.Option("--trust-factory", help="Import and call the factory that a bundle names."),
+]
+InputShape = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Sizes of one sample, such as 18 or 3,32,32; name=18 for each of several inputs.",
+        show_default=False,
+    ),
+]
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write JSON; - for standard output."),
+]
+Data = Annotated[Path, typer.Option(help="CSV file with a header line.", show_default=False)]
+Validation = Annotated[
+    Path | None,
+    typer.Option(help="CSV whose rows choose the best epoch; else rows of --data are held out."),
+]
+Test = Annotated[
+    Path | None,
+    typer.Option(help="CSV whose rows are scored and used for nothing else."),
+]
+Targets = Annotated[
+    str | None, typer.Option(help="Columns to predict, separated by commas.", show_default=False)
+]
+Features = Annotated[
+    str | None, typer.Option(help="Columns to learn from; else all that are left.")
+]
+Ignore = Annotated[str | None, typer.Option(help="Columns to leave out.")]
+Group = Annotated[
+    str | None,
+    typer.Option(help="Column (a tool, a machine) whose values stay on one side of the split."),
+]
+DropNa = Annotated[bool, typer.Option("--drop-na", help="Leave rows with missing values out.")]
+Seed = Annotated[int, typer.Option(help="Of initial weights, batch order and split.")]
+LearningRate = Annotated[float, typer.Option("--lr", help="Peak learning rate of AdamW.")]
+Patience = Annotated[
+    int | None, typer.Option(help="Stop after so many epochs without improvement.", min=1)
+]
+
+
+def load_options(
+    *,
+    activation: str | None = None,
+    weights: Path | None = None,
+    trust_pickle: bool = False,
+    trust_factory: bool = False,
+) -> LoadOptions:
+    """Collect what goes with MODEL."""
+    from spinn_edge.models.loading import LoadOptions
+
+    return LoadOptions(
+        activation=activation,
+        weights=weights,
+        trust_pickle=trust_pickle,
+        trust_factory=trust_factory,
+    )
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Split ``a, b`` at its commas; empty names are dropped."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Split ``1,1000`` into integers of at least 1.
+
+    Raises:
+        UsageError: a part is no such number.
+    """
+    from spinn_edge.core.errors import UsageError
+
+    parts = names(text)
+    if not parts or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise UsageError(f"{option} {text}: expected whole numbers above 0, such as 1,1000")
+    return tuple(map(int, parts))
+
+
+def runtime_names(text: str) -> tuple[str, ...]:
+    """Read ``all`` or names separated by commas.
+
+    Raises:
+        UsageError: an unknown name, or none.
+    """
+    from spinn_edge.core.errors import UsageError
+    from spinn_edge.runtimes import registry
+
+    if text == "all":
+        return tuple(registry.entries())
+    chosen = tuple(dict.fromkeys(names(text)))
+    if not chosen:
+        raise UsageError("--runtime names nothing; expected all, or names such as ort-cpu,trt")
+    for name in chosen:
+        registry.find(name)
+    return chosen

@@ -1,0 +1,125 @@
+"""Where text goes: tables to standard output, progress and notes to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, RenderableType
+
+from spinn_edge.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from spinn_edge.models.fitting import Epoch
+
+PIPED_WIDTH = 160
+"""Columns of a table that is not shown in a terminal; nothing is cut off to fit 80."""
+
+
+class Printer:
+    """Prints tables, or keeps standard output free for a document that was asked for there."""
+
+    def __init__(self, *destinations: str | None) -> None:
+        """Look at where documents go.
+
+        Args:
+            destinations: values of options such as ``--json``; ``-`` takes standard output.
+
+        Raises:
+            UsageError: two of them want standard output.
+        """
+        if destinations.count("-") > 1:
+            raise UsageError("only one document fits standard output; name a file for the other")
+        self.notes = make_console(stderr=True)
+        self._tables = self.notes if "-" in destinations else make_console(stderr=False)
+
+    def show(self, *items: RenderableType) -> None:
+        """Print tables or sentences."""
+        for item in items:
+            plain = isinstance(item, str)
+            self._tables.print(item, soft_wrap=plain, markup=not plain, highlight=False)
+
+    def write(self, text: str, destination: str | None) -> None:
+        """Write a document to a file or to standard output; None writes nothing.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        if destination is None:
+            return
+        if destination == "-":
+            print(text, end="")
+            return
+        try:
+            Path(destination).parent.mkdir(parents=True, exist_ok=True)
+            Path(destination).write_text(text, encoding="utf-8")
+        except OSError as exc:
+            raise UsageError(f"cannot write {destination}: {exc}; name another file") from exc
+        self.notes.print(f"wrote {destination}", markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[Any]:
+        """Show a spinner with words that can change; plain lines where there is no terminal."""
+        if self.notes.is_terminal:
+            with self.notes.status(text) as status:
+                yield lambda words: status.update(words)
+        else:
+            yield lambda words: self.notes.print(words, markup=False, highlight=False)
+
+
+class EpochProgress:
+    """A bar over the epochs of one run after another; plain lines where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as TimeLeftColumn
+
+        self._console = console
+        self._title = ""
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeLeftColumn(),
+            TextColumn("{task.fields[losses]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> EpochProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._progress.stop()
+
+    def say(self, words: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+    def begin(self, title: str, epochs: int) -> None:
+        """Begin a run of epochs."""
+        self._title = title
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(title, total=epochs, losses="")
+
+    def advance(self, epoch: Epoch) -> None:
+        """Show an epoch that ended."""
+        losses = f"loss {epoch.train_loss:.5f}, held out {epoch.validation_loss:.5f}"
+        losses += " (best)" if epoch.best else ""
+        if self._task is not None:
+            self._progress.update(self._task, advance=1, losses=losses)
+        if not self._console.is_terminal:
+            self.say(f"{self._title}: epoch {epoch.number}, {losses}")
+
+
+def make_console(*, stderr: bool) -> Console:
+    """Return a console that is wide enough where nobody looks at a terminal."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=PIPED_WIDTH)

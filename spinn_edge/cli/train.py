@@ -1,0 +1,105 @@
+"""``spinn-edge train``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spinn_edge.cli import options as o
+
+if TYPE_CHECKING:
+    from spinn_edge.cli.output import Printer
+    from spinn_edge.core.bundle import Bundle
+
+
+def train(
+    data: o.Data,
+    targets: o.Targets,
+    out: o.Out,
+    validation: o.Validation = None,
+    test: o.Test = None,
+    features: o.Features = None,
+    ignore: o.Ignore = None,
+    group: o.Group = None,
+    held_out: Annotated[float, typer.Option(help="Share of groups or rows to hold out.")] = 0.2,
+    drop_na: o.DropNa = False,
+    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "512,512,512,256",
+    activation: Annotated[str, typer.Option(help="tanh, relu, gelu, silu or sin.")] = "tanh",
+    epochs: Annotated[int, typer.Option(help="Most passes over the training rows.")] = 12,
+    learning_rate: o.LearningRate = 1e-3,
+    patience: o.Patience = None,
+    seed: o.Seed = 0,
+    force: o.Force = False,
+) -> None:
+    """Train a reference MLP on a CSV file; it takes raw features and returns physical units."""
+    from spinn_edge.cli.output import EpochProgress, Printer
+    from spinn_edge.core.bundle import check_output_free
+    from spinn_edge.core.optional import require
+    from spinn_edge.core.table import read_table
+    from spinn_edge.models.dataset import load_split, make_recipe
+
+    printer = Printer()
+    check_output_free(out, force=force)
+    widths = o.whole_numbers(hidden, "--hidden")
+    require("torch", extra="export")
+    from spinn_edge.export.learned import Lesson, write_learned
+    from spinn_edge.models.modules import find_activation
+    from spinn_edge.models.reference import Optimisation, train_mlp
+    from spinn_edge.report.console import scores_table
+
+    find_activation(activation)
+    optimisation = Optimisation(
+        epochs=epochs, learning_rate=learning_rate, patience=patience, seed=seed
+    )
+    recipe = make_recipe(
+        read_table(data),
+        targets=o.names(targets),
+        features=o.names(features),
+        ignore=o.names(ignore),
+        group=group or "",
+        validation=validation,
+        held_out_fraction=held_out,
+        split_seed=seed,
+        drop_na=drop_na,
+    )
+    split = load_split(data, recipe)
+    if split.dropped:
+        printer.show(f"dropped {split.dropped} rows with missing values")
+    printer.show(
+        f"{len(split.train)} training rows, held out: {split.held_out_from}; "
+        f"{len(recipe.features)} features"
+    )
+    with EpochProgress(printer.notes) as progress:
+        progress.begin("training", epochs)
+        trained = train_mlp(
+            split,
+            recipe,
+            hidden=widths,
+            activation=activation,
+            optimisation=optimisation,
+            on_epoch=progress.advance,
+        )
+    if trained.fit.best is None:
+        printer.notes.print("stopped before the first epoch ended: nothing was saved")
+        raise typer.Exit(130)
+    lesson = Lesson(recipe=recipe, split=split, scaling=trained.scaling, seed=seed, test=test)
+    bundle = write_learned(
+        trained.module,
+        out,
+        lesson,
+        fits=(trained.fit,),
+        duration_s=trained.duration_s,
+        force=force,
+    )
+    assert bundle.manifest.training is not None
+    printer.show(scores_table(bundle.manifest.training.scores, "Scores"))
+    end_training(printer, bundle, interrupted=trained.fit.interrupted)
+
+
+def end_training(printer: Printer, bundle: Bundle, *, interrupted: bool) -> None:
+    """Say what was written; an interrupted run leaves with 130 after saving its best weights."""
+    printer.show(f"wrote {bundle.root}")
+    if interrupted:
+        printer.notes.print("stopped by you: the best weights so far were saved")
+        raise typer.Exit(130)

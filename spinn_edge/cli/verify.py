@@ -1,0 +1,62 @@
+"""``spinn-edge verify``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spinn_edge.cli import options as o
+
+if TYPE_CHECKING:
+    from spinn_edge.accuracy.verification import Verification
+
+
+def verify(
+    model: o.Model,
+    runtime: Annotated[str, typer.Option(help="all, or names separated by commas.")] = "all",
+    threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
+    json: o.Json = None,
+    input_shape: o.InputShape = None,
+    activation: o.Activation = None,
+    weights: o.Weights = None,
+    trust_pickle: o.TrustPickle = False,
+    trust_factory: o.TrustFactory = False,
+) -> None:
+    """Run a bundle's golden inputs through runtimes and compare with float64 references."""
+    from spinn_edge.accuracy.verification import verify_bundle
+    from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.sources import open_bundle
+    from spinn_edge.core.errors import ParityError, RuntimeUnavailableError
+    from spinn_edge.report.console import verification_table
+    from spinn_edge.report.json_document import to_text, verification_document
+    from spinn_edge.runtimes.base import OpenOptions
+
+    printer = Printer(json)
+    chosen = o.runtime_names(runtime)
+    load = o.load_options(
+        activation=activation,
+        weights=weights,
+        trust_pickle=trust_pickle,
+        trust_factory=trust_factory,
+    )
+    with open_bundle(model, load, input_shape) as bundle, printer.status("verifying") as say:
+        verification = verify_bundle(
+            bundle,
+            chosen,
+            OpenOptions(threads=threads, trust_factory=trust_factory),
+            on_progress=lambda name: say(f"verifying {name}"),
+        )
+    printer.show(verification_table(verification))
+    printer.write(to_text(verification_document(verification)), json)
+    if any(not check.passed for check in verification.checks):
+        raise ParityError(f"{model} failed {_failures(verification)}")
+    if runtime != "all" and verification.skipped:
+        raise RuntimeUnavailableError(verification.skipped[0].reason)
+    if not verification.passed:
+        raise RuntimeUnavailableError(f"no runtime on this machine can run {model}")
+
+
+def _failures(verification: Verification) -> str:
+    failed = [check for check in verification.checks if not check.passed]
+    return f"{len(failed)} of {len(verification.checks)} checks; first: {failed[0].reason}"
