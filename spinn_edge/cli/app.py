@@ -18,6 +18,9 @@ from spinn_edge.cli.train import train
 from spinn_edge.cli.verify import verify
 from spinn_edge.core.errors import SpinnEdgeError
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -52,6 +55,10 @@ def main() -> None:
     """Run the command line; errors become a message and an exit code, never a traceback."""
     try:
         app()
+    except SystemExit as exc:
+        if exc.code == INTERRUPTED:
+            typer.echo("stopped by you", err=True)
+        raise
     except SpinnEdgeError as exc:
         _report(exc, f"error: {exc}", exc.exit_code)
     except OSError as exc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,10 +31,14 @@ class Printer:
             destinations: values of options such as ``--json``; ``-`` takes standard output.
 
         Raises:
-            UsageError: two of them want standard output.
+            UsageError: two of them want standard output, or a file cannot be written there; found
+                out now, before hours of work.
         """
         if destinations.count("-") > 1:
             raise UsageError("only one document fits standard output; name a file for the other")
+        for destination in destinations:
+            if destination not in (None, "-"):
+                _check_writable(Path(destination))
         self.notes = make_console(stderr=True)
         self._tables = self.notes if "-" in destinations else make_console(stderr=False)
 
@@ -117,6 +122,12 @@ class EpochProgress:
             self._progress.update(self._task, advance=1, losses=losses)
         if not self._console.is_terminal:
             self.say(f"{self._title}: epoch {epoch.number}, {losses}")
+
+
+def _check_writable(path: Path) -> None:
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if path.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise UsageError(f"cannot write {path}: it is a folder, or {parent} is not writable")
 
 
 def make_console(*, stderr: bool) -> Console:

@@ -55,7 +55,7 @@ def prune(
     printer = Printer()
     check_output_free(out, force=force)
     require("torch", extra="export")
-    from spinn_edge.export.learned import Lesson, write_learned
+    from spinn_edge.export.learned import Lesson, score_learned, write_learned
     from spinn_edge.models.reference import Optimisation
     from spinn_edge.models.scaling import fit_scaling
     from spinn_edge.pruning.reference import as_mlp, prune_on_rows
@@ -82,6 +82,8 @@ def prune(
     mlp = as_mlp(loaded.module, activation=activation, origin=model, split=split)
     _check_columns(mlp.widths, recipe, data)
     scaling = learnt.scaling if learnt else fit_scaling(split.train)
+    lesson = Lesson(recipe=recipe, split=split, scaling=scaling, seed=seed, test=test)
+    before = score_learned(mlp, lesson)
     start_s = time.monotonic()
     with EpochProgress(printer.notes) as progress:
         pruned = prune_on_rows(
@@ -104,7 +106,7 @@ def prune(
     bundle = write_learned(
         pruned.module,
         out,
-        Lesson(recipe=recipe, split=split, scaling=scaling, seed=seed, test=test),
+        lesson,
         fits=pruned.fits,
         duration_s=time.monotonic() - start_s,
         pruning=pruned.audit,
@@ -116,8 +118,7 @@ def prune(
             f"{pruned.audit.achieved:.2%} is the nearest to {target:.2%} that widths in multiples "
             f"of {round_to} near a common ratio reach"
         )
-    if learnt is not None:
-        printer.show(scores_table(learnt.scores, "Before pruning"))
+    printer.show(scores_table(before, "Before pruning"))
     assert bundle.manifest.training is not None
     printer.show(scores_table(bundle.manifest.training.scores, "After pruning"))
     end_training(printer, bundle, interrupted=pruned.interrupted)

@@ -101,5 +101,5 @@ def end_training(printer: Printer, bundle: Bundle, *, interrupted: bool) -> None
     """Say what was written; an interrupted run leaves with 130 after saving its best weights."""
     printer.show(f"wrote {bundle.root}")
     if interrupted:
-        printer.notes.print("stopped by you: the best weights so far were saved")
+        printer.notes.print(f"stopped early: {bundle.root} holds the best weights so far")
         raise typer.Exit(130)

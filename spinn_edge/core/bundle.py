@@ -119,12 +119,18 @@ def staged_folder(out: Path, *, force: bool) -> Iterator[Path]:
 
 
 def check_output_free(out: Path, *, force: bool) -> None:
-    """Refuse early what :func:`staged_folder` would refuse late.
+    """Refuse early what :func:`staged_folder` would refuse late; leaves nothing behind.
 
     Raises:
         BundleError: as :func:`staged_folder`.
     """
-    _check_replaceable(Path(out).absolute(), force=force)
+    out = Path(out).absolute()
+    _check_replaceable(out, force=force)
+    existing = next(folder for folder in out.parents if folder.exists())
+    try:
+        tempfile.TemporaryDirectory(prefix=f".{out.name}.try-", dir=existing).cleanup()
+    except OSError as exc:
+        raise BundleError(f"cannot write beside {out}: {exc}; choose another --out") from exc
 
 
 def finish(root: Path, manifest: Manifest) -> None:

@@ -11,6 +11,12 @@ from spinn_edge.core.errors import PruningError
 DEFAULT_TOLERANCE = 0.003
 """Allowed distance between requested and achieved share: 0.3 percentage points."""
 
+_CLOSE_ENOUGH = 0.0005
+"""Share of the parameters within which a goal counts as met: more would only skew the layers."""
+
+_PAIR_REACH = 4
+"""Steps that two layers may move against each other where single moves come no nearer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPlan:
@@ -65,7 +71,9 @@ def plan_rounds(
     current = tuple(widths)
     for number in range(1, rounds + 1):
         requested = 1 - (1 - target) ** (number / rounds)
-        found = _nearest_widths(widths, current, (1 - requested) * total, round_to)
+        near = _common_ratio(widths, current, (1 - requested) * total, round_to)
+        last = number == rounds  # only the last round has to meet its figure exactly
+        found = _refine(near, current, (1 - requested) * total, round_to) if last else near
         if found == current:
             raise PruningError(
                 f"round {number} of {rounds} would remove no neuron from {_dashed(current)} "
@@ -111,14 +119,10 @@ def _check_reached(last: RoundPlan, target: float, round_to: int, tolerance: flo
         )
 
 
-def _nearest_widths(
+def _common_ratio(
     original: Sequence[int], ceiling: Sequence[int], keep: float, round_to: int
 ) -> tuple[int, ...]:
-    """Return hidden widths whose parameter count is nearest to ``keep``.
-
-    Starts at the common ratio from either side and moves single layers by one step for as long as
-    that comes nearer.
-    """
+    """Return the widths at one ratio for all hidden layers whose count is nearest to ``keep``."""
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -126,9 +130,8 @@ def _nearest_widths(
             low = middle
         else:
             high = middle
-    starts = (_scaled(original, ceiling, ratio, round_to) for ratio in (low, high))
-    refined = [_refine(start, ceiling, keep, round_to) for start in starts]
-    return min(refined, key=lambda widths: abs(count_parameters(widths) - keep))
+    found = (_scaled(original, ceiling, ratio, round_to) for ratio in (low, high))
+    return min(found, key=lambda widths: abs(count_parameters(widths) - keep))
 
 
 def _scaled(
@@ -144,17 +147,36 @@ def _scaled(
 def _refine(
     widths: tuple[int, ...], ceiling: Sequence[int], keep: float, round_to: int
 ) -> tuple[int, ...]:
-    while True:
-        moves = [widths]
-        for index in range(1, len(widths) - 1):
-            for step in (-round_to, round_to):
-                width = widths[index] + step
-                if round_to <= width <= ceiling[index]:
-                    moves.append((*widths[:index], width, *widths[index + 1 :]))
-        best = min(moves, key=lambda move: abs(count_parameters(move) - keep))
-        if best == widths:
-            return widths
+    """Move one layer, or two against each other, until ``keep`` is met or nothing comes nearer."""
+
+    def distance(candidate: tuple[int, ...]) -> float:
+        return abs(count_parameters(candidate) - keep)
+
+    close = _CLOSE_ENOUGH * count_parameters(ceiling)
+    while distance(widths) > close:
+        singles = _moves(widths, ceiling, round_to, reach=1)
+        best = min(singles, key=distance, default=widths)
+        if distance(best) >= distance(widths) and round_to == 1:  # coarse pairs skew the layers
+            near = _moves(widths, ceiling, round_to, reach=_PAIR_REACH)
+            pairs = (far for one in near for far in _moves(one, ceiling, round_to, _PAIR_REACH))
+            best = min(pairs, key=distance, default=widths)
+        if distance(best) >= distance(widths):
+            break
         widths = best
+    return widths
+
+
+def _moves(
+    widths: tuple[int, ...], ceiling: Sequence[int], round_to: int, reach: int
+) -> list[tuple[int, ...]]:
+    """Return the widths with one hidden layer changed by up to ``reach`` steps."""
+    steps = [step * round_to for step in range(-reach, reach + 1) if step]
+    return [
+        (*widths[:index], widths[index] + step, *widths[index + 1 :])
+        for index in range(1, len(widths) - 1)
+        for step in steps
+        if round_to <= widths[index] + step <= ceiling[index]
+    ]
 
 
 def _dashed(widths: Sequence[int]) -> str:

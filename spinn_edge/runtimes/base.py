@@ -114,7 +114,7 @@ def only_file(bundle: Bundle, format_name: str) -> FileEntry:
     entries = bundle.manifest.files_of(format_name)
     if not entries:
         raise RuntimeUnavailableError(
-            f"{bundle.root} holds no {format_name} file; add it with: "
-            f"spinn-edge export {bundle.root} --format {format_name} --out NEW_BUNDLE"
+            f"{bundle.name} holds no {format_name} file; add it with: "
+            f"spinn-edge export MODEL --format {format_name} --out BUNDLE"
         )
     return entries[0]
