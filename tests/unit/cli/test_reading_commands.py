@@ -1,0 +1,263 @@
+"""export, verify, bench, inspect and runtimes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from spinn_edge.core.bundle import Bundle
+from tests.unit.cli.conftest import Cli
+
+
+def test_export_of_a_bundle_carries_scores_and_golden_inputs_over(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    done = cli("export", trained, "--format", "pt2", "--out", tmp_path / "b", "--max-batch", "16")
+    assert done.code == 0, done.err
+    before, after = Bundle.load(trained), Bundle.load(tmp_path / "b")
+    assert after.manifest.training == before.manifest.training
+    assert after.manifest.golden_source == before.manifest.golden_source
+    assert [point.batch for point in after.manifest.files_of("pt2")[0].proof] == [1, 2, 7, 16]
+
+
+def test_export_of_an_engine_writes_the_onnx_that_it_is_built_from(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    done = cli(
+        *("export", trained, "--format", "trt", "--compute-capability", "SM120"),
+        *("--out", tmp_path / "b"),
+    )
+    assert done.code == 0, done.err
+    assert "onnx is written too" in done.out
+    assert [e.path for e in Bundle.load(tmp_path / "b").manifest.files_of("trt")] == [
+        "model.sm120.engine"
+    ]
+
+
+def test_export_proves_with_rows_of_a_csv(
+    cli: Cli, table: Path, trained: Path, tmp_path: Path
+) -> None:
+    weights = trained / "model.safetensors"
+    arguments = ["export", str(weights), "--activation", "tanh", "--format", "onnx"]
+    arguments += ["--data", str(table), "--out", str(tmp_path / "b")]
+
+    unnamed = cli(*arguments)
+    assert unnamed.code == 2
+    assert "--features" in unnamed.err
+
+    wrong = cli(*arguments, "--features", "a,b,c")
+    assert wrong.code == 2
+    assert "3 columns, but the model takes float32 [batch, 4]" in wrong.err
+
+    done = cli(*arguments, "--features", "a,b,c,d")
+    assert done.code == 0, done.err
+    assert Bundle.load(tmp_path / "b").manifest.golden_source == "240 rows of data.csv"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "name it with --activation"),
+        (("--activation", "step"), "unknown activation 'step'"),
+        (("--activation", "tanh", "--format", "tflite"), "unknown format 'tflite'; known:"),
+        (("--activation", "tanh", "--input-shape", "5"), "takes float32 [batch, 4]"),
+        (("--activation", "tanh", "--input-shape", "x"), "expected sizes without the batch"),
+        (("--activation", "tanh", "--max-batch", "0"), "--max-batch must be at least 1"),
+        (("--activation", "tanh", "--weights", "w.pt"), "--weights goes with"),
+    ],
+)
+def test_bad_export_input_is_refused_and_nothing_is_written(
+    cli: Cli, trained: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = cli("export", trained / "model.safetensors", "--out", tmp_path / "b", *arguments)
+    assert done.code == 2, done.err
+    assert message in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_file_that_needs_unpickling_is_refused_with_the_risk(cli: Cli, tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    done = cli("export", tmp_path / "module.pt", "--out", tmp_path / "b")
+    assert done.code == 2
+    assert "--trust-pickle" in done.err
+    assert "can run any code" in done.err
+
+
+def test_trusted_module_is_exported(cli: Cli, tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    done = cli(
+        *("export", tmp_path / "module.pt", "--trust-pickle", "--input-shape", "2"),
+        *("--format", "onnx", "--out", tmp_path / "b"),
+    )
+    assert done.code == 0, done.err
+
+
+def test_verify_writes_json_to_standard_output_and_nothing_else(cli: Cli, exported: Path) -> None:
+    done = cli("verify", exported, "--runtime", "ort-cpu,torchscript", "--json", "-")
+    document = json.loads(done.out)
+    assert done.code == 0
+    assert document["passed"] is True
+    assert {(c["runtime"], c["batch"]) for c in document["checks"]} == {
+        (runtime, batch) for runtime in ("ort-cpu", "torchscript") for batch in (1, 2, 7, 64)
+    }
+    assert set(document["checks"][0]) >= {"runtime", "batch", "max_abs", "tolerance", "passed"}
+
+
+def test_verify_fails_with_8_when_a_file_computes_something_else(
+    cli: Cli, exported: Path, tmp_path: Path
+) -> None:
+    import onnx
+
+    from spinn_edge.core.bundle import sha256_of
+
+    broken = tmp_path / "broken"
+    shutil.copytree(exported, broken)
+    graph = onnx.load(broken / "model.onnx")
+    weights = onnx.numpy_helper.to_array(graph.graph.initializer[0]).copy()
+    weights.flat[0] += 1e-2
+    name = graph.graph.initializer[0].name
+    graph.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weights, name))
+    onnx.save(graph, broken / "model.onnx")
+    manifest = json.loads((broken / "manifest.json").read_text())
+    for entry in manifest["files"]:
+        if entry["path"] == "model.onnx":
+            entry["sha256"] = sha256_of(broken / "model.onnx")
+            entry["bytes"] = (broken / "model.onnx").stat().st_size
+    (broken / "manifest.json").write_text(json.dumps(manifest))
+
+    done = cli("verify", broken, "--runtime", "ort-cpu", "--json", tmp_path / "v.json")
+    assert done.code == 8
+    assert "differs by" in done.err
+    assert json.loads((tmp_path / "v.json").read_text())["passed"] is False
+    timed = cli("bench", broken, "--runtime", "ort-cpu", "--batch", "1", "--json", "-")
+    assert timed.code == 8
+    (row,) = json.loads(timed.out)["rows"]
+    assert row["status"] == "failed"
+    assert row["samples_s"] == []
+    assert row["median_s"] is None
+    assert row["parity"]["passed"] is False
+
+
+def test_verify_of_a_runtime_that_is_not_here_leaves_with_6(cli: Cli, exported: Path) -> None:
+    done = cli("verify", exported, "--runtime", "trt")
+    assert done.code == 6
+    assert "holds no trt file" in done.err
+
+
+def test_changed_byte_is_found(cli: Cli, exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "b")
+    content = bytearray((tmp_path / "b" / "model.onnx").read_bytes())
+    content[100] ^= 1
+    (tmp_path / "b" / "model.onnx").write_bytes(content)
+    for command in ("verify", "bench", "inspect", "export"):
+        out = ("--out", tmp_path / "new") if command == "export" else ()
+        done = cli(command, tmp_path / "b", *out)
+        assert done.code == 5
+        assert "sha256 differs" in done.err
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "pt2", "ts", "pt", "safetensors", "engine"])
+def test_truncated_model_file_is_one_clear_error(
+    cli: Cli, exported: Path, tmp_path: Path, suffix: str
+) -> None:
+    source = exported / ("model.onnx" if suffix in ("onnx", "engine") else "model.ts")
+    path = tmp_path / f"model.{suffix}"
+    path.write_bytes(source.read_bytes()[:700])
+    done = cli("bench", path, "--activation", "tanh")
+    assert done.code in (2, 5)
+    assert done.err.startswith("error: ")
+    assert str(path) in done.err
+    assert done.out == ""
+
+
+def test_bench_json_and_markdown_come_from_the_same_rows(
+    cli: Cli, exported: Path, trained: Path, tmp_path: Path
+) -> None:
+    done = cli(
+        *("bench", exported, "--baseline", trained, "--runtime", "eager,ort-cpu"),
+        *("--batch", "1,7", "--seconds", "0.02"),
+        *("--json", tmp_path / "r.json", "--markdown", tmp_path / "r.md"),
+    )
+    assert done.code == 6  # the baseline has no ONNX file, and that was said
+    assert "holds no onnx file" in done.err
+    document = json.loads((tmp_path / "r.json").read_text())
+    assert document["schema_version"] == 1
+    assert document["environment"]["cores"] >= 1
+    rows = document["rows"]
+    assert len(rows) == 8
+    for row in rows:
+        assert row["batch"] in (1, 7)
+        if row["status"] == "ok":
+            assert row["throughput_per_s"] == pytest.approx(row["batch"] / row["median_s"])
+    sped_up = [row for row in rows if row["speedup"] is not None]
+    assert [(row["runtime"], row["batch"]) for row in sped_up] == [("eager", 1), ("eager", 7)]
+    assert "not measured" in (tmp_path / "r.md").read_text()
+
+
+def test_bench_of_an_onnx_file_needs_no_bundle(cli: Cli, exported: Path) -> None:
+    done = cli(
+        *("bench", exported / "model.onnx", "--runtime", "ort-cpu", "--batch", "1"),
+        *("--seconds", "0.02", "--json", "-"),
+    )
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)["rows"]
+    assert (row["bundle"], row["status"]) == ("model.onnx", "ok")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--runtime", "ort"), "unknown runtime 'ort'; known: eager, compile"),
+        (("--runtime", ","), "--runtime names nothing"),
+        (("--batch", "0"), "--batch 0: expected whole numbers above 0"),
+        (("--batch", "one"), "--batch one: expected"),
+        (("--seconds", "0"), "--seconds must be above 0"),
+        (("--json", "-", "--markdown", "-"), "only one document fits standard output"),
+        (("--json", "."), "cannot write ."),
+    ],
+)
+def test_bad_bench_input_is_refused_before_anything_is_timed(
+    cli: Cli, exported: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = cli("bench", exported, *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert "timing" not in done.err
+
+
+def test_baseline_that_is_the_bundle_itself_is_refused(cli: Cli, exported: Path) -> None:
+    done = cli("bench", exported, "--baseline", exported, "--runtime", "ort-cpu")
+    assert done.code == 2
+    assert "is both bundle and baseline" in done.err
+
+
+def test_inspect_json_has_the_published_keys(cli: Cli, exported: Path) -> None:
+    done = cli("inspect", exported, "--json", "-")
+    document = json.loads(done.out)
+    assert document["parameters"] == 4 * 24 + 24 + 24 * 24 + 24 + 24 * 2 + 2
+    assert document["nonzero_parameters"] == document["parameters"]
+    assert document["widths"] == [4, 24, 24, 2]
+    assert document["flops_per_sample"] == 2 * (4 * 24 + 24 * 24 + 24 * 2)
+    assert document["pruning"] is None
+    for entry in document["files"]:
+        assert set(entry) >= {"path", "format", "bytes", "sha256"}
+
+
+def test_inspect_of_a_state_dict_shows_its_widths(cli: Cli, trained: Path) -> None:
+    done = cli("inspect", trained / "model.safetensors", "--activation", "tanh")
+    assert done.code == 0, done.err
+    assert "4-24-24-2 (tanh)" in done.out
+
+
+def test_runtimes_say_what_is_missing_and_what_to_type(cli: Cli) -> None:
+    document = json.loads(cli("runtimes", "--json", "-").out)
+    assert [s["name"] for s in document] == [
+        *("eager", "compile", "torchscript", "pt2", "ort-cpu", "ort-cuda", "trt")
+    ]
+    for status in document:
+        assert set(status) == {"name", "available", "version", "reason", "install"}
+        assert status["available"] == (status["reason"] is None) == (status["install"] == "")
+    assert "ort-cpu" in cli("runtimes").out
