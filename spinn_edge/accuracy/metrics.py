@@ -19,7 +19,8 @@ def r2_score(target: Array, predicted: Array) -> Array:
 
     Returns:
         float64, shape (columns,). A constant target gives 0 where it is hit exactly and minus
-        infinity where it is not, since there is no variance to explain.
+        infinity where it is not, since there is no variance to explain. Constant means equal in
+        every row: the rounded mean of equal numbers may differ from them.
 
     Source: 1 - SS_res / SS_tot, with SS_tot about the mean of ``target``; as in scikit-learn's
     ``r2_score(multioutput="raw_values", force_finite=False)`` but for the exact constant case.
@@ -29,7 +30,8 @@ def r2_score(target: Array, predicted: Array) -> Array:
     total = ((target - target.mean(axis=0)) ** 2).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         score = 1.0 - residual / total
-    return np.where(total > 0, score, np.where(residual > 0, -np.inf, 0.0))
+    constant = _constant(target)
+    return np.where(constant, np.where(residual > 0, -np.inf, 0.0), score)
 
 
 def rmse(target: Array, predicted: Array) -> Array:
@@ -69,15 +71,26 @@ def score_predictions(
         linear: the linear regression's predictions, same shape.
         source: which rows these are, in words.
     """
-    r2 = r2_score(target, predicted)
+    r2 = _defined(r2_score(target, predicted), target)
+    known = [score for score in r2 if score is not None]
     return Scores(
         source=source,
         rows=len(target),
-        r2=dict(zip(names, r2.tolist(), strict=True)),
-        r2_overall=float(r2.mean()),
+        r2=dict(zip(names, r2, strict=True)),
+        r2_overall=sum(known) / len(known) if len(known) == len(r2) else None,
         rmse=dict(zip(names, rmse(target, predicted).tolist(), strict=True)),
-        linear_r2=dict(zip(names, r2_score(target, linear).tolist(), strict=True)),
+        linear_r2=dict(zip(names, _defined(r2_score(target, linear), target), strict=True)),
     )
+
+
+def _defined(scores: Array, target: Array) -> list[float | None]:
+    constant = _constant(target).tolist()
+    return [None if flat else float(score) for score, flat in zip(scores, constant, strict=True)]
+
+
+def _constant(target: Array) -> Array:
+    # not by a variance of 0: the rounded mean of equal numbers may differ from them
+    return np.asarray((target == target[:1]).all(axis=0))
 
 
 def _with_intercept(features: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,6 +33,13 @@ class Parity:
     max_abs: float | None
     tolerance: float | None
     reason: str | None = None
+
+    @property
+    def used_share(self) -> float:
+        """How much of the tolerance was used: 1 is its limit."""
+        if not self.max_abs or self.tolerance is None:
+            return 0.0
+        return self.max_abs / self.tolerance if self.tolerance else math.inf
 
     def as_proof(self, batch: int) -> ProofPoint:
         """Return the manifest form of a comparison that passed."""
@@ -99,7 +107,7 @@ def compare(
 ) -> Parity:
     """Compare outputs with a reference.
 
-    NaN, Inf, a missing output or another shape always fail.
+    NaN, Inf, a missing output or limit, or another shape always fail.
 
     Args:
         outputs: by name, shape (batch, channels, ...).
@@ -110,18 +118,18 @@ def compare(
         The verdict, about the output and channel with the least margin.
     """
     worst: Parity | None = None
-    least_margin = np.inf
+    most_used = -1.0
     for name, expected in reference.items():
-        if (fault := _fault(name, outputs, expected)) is not None:
+        limit = np.asarray(limits.get(name, ()))
+        if (fault := _fault(name, outputs, expected, limit)) is not None:
             return Parity(passed=False, output=name, max_abs=None, tolerance=None, reason=fault)
         difference = channel_max(np.asarray(outputs[name], np.float64) - expected)
-        ratio = limits[name] / np.maximum(difference, np.finfo(np.float64).tiny)
-        channel = int(np.argmin(ratio))
-        if worst is None or ratio[channel] < least_margin:
-            least_margin = float(ratio[channel])
-            worst = _verdict(
-                name, channel, float(difference[channel]), float(limits[name][channel])
-            )
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            used = np.where(difference > 0, difference / limit, 0.0)  # 0 of a limit of 0 is 0
+        channel = int(np.argmax(used))
+        if used[channel] > most_used:
+            most_used = float(used[channel])
+            worst = _verdict(name, channel, float(difference[channel]), float(limit[channel]))
     if worst is None:
         return Parity(
             passed=False,
@@ -143,7 +151,7 @@ def _verdict(name: str, channel: int, max_abs: float, limit: float) -> Parity:
     return Parity(passed=passed, output=name, max_abs=max_abs, tolerance=limit, reason=reason)
 
 
-def _fault(name: str, outputs: Mapping[str, Array], expected: Array) -> str | None:
+def _fault(name: str, outputs: Mapping[str, Array], expected: Array, limit: Array) -> str | None:
     if name not in outputs:
         return f"output '{name}' is missing; got {sorted(outputs)}"
     got = outputs[name]
@@ -152,4 +160,8 @@ def _fault(name: str, outputs: Mapping[str, Array], expected: Array) -> str | No
     bad = ~np.isfinite(got.reshape(len(got), -1)).all(axis=1)
     if bad.any():
         return f"output '{name}' holds NaN or Inf, first in sample {int(np.argmax(bad))}"
+    if not np.isfinite(expected).all():
+        return f"the reference of output '{name}' holds NaN or Inf; export the model again"
+    if limit.shape != channel_max(expected).shape or np.isnan(limit).any():
+        return f"output '{name}' has no tolerance for each channel; export the model again"
     return None

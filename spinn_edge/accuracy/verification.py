@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spinn_edge.accuracy.parity import against_reference, compare
+from spinn_edge.accuracy.golden_check import check_golden
+from spinn_edge.accuracy.parity import against_reference
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import (
     IncompatibleBundleError,
     MissingDependencyError,
     RuntimeUnavailableError,
     SpinnEdgeError,
+    UsageError,
 )
 from spinn_edge.core.manifest import Manifest
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import OpenOptions, infer
+from spinn_edge.runtimes.base import OpenOptions
 
 CANNOT_RUN_HERE = (MissingDependencyError, RuntimeUnavailableError, IncompatibleBundleError)
 """Errors that say something of this machine, not of the model."""
@@ -98,6 +100,9 @@ def verify_bundle(
 
     Returns:
         Checks at batch 1, 2, 7 and the maximum for each runtime that could be opened.
+
+    Raises:
+        UsageError: an unknown runtime, or options that make no sense.
     """
     checks: list[Check] = []
     skipped: list[Skipped] = []
@@ -115,16 +120,15 @@ def _check_runtime(bundle: Bundle, name: str, options: OpenOptions) -> list[Chec
     golden = bundle.golden()
     try:
         runtime = registry.open_backend(name, bundle, options)
-    except CANNOT_RUN_HERE:
+    except (*CANNOT_RUN_HERE, UsageError):
         raise
     except SpinnEdgeError as exc:
         return [_failed(name, 0, str(exc))]
     checks = []
     try:
         for batch in verification_batches(bundle.manifest):
-            sample = golden.at_batch(batch)
             try:
-                parity = compare(infer(runtime, sample.inputs), sample.outputs, limits)
+                parity = check_golden(runtime, golden, batch, limits)
             except SpinnEdgeError as exc:
                 checks.append(_failed(name, batch, str(exc)))
                 continue

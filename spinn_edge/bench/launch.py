@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.worker import Job, failed_row, row_from_json
 from spinn_edge.core.decode import encode
+from spinn_edge.core.errors import BundleError
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _STDERR_LINES = 5
@@ -39,7 +40,8 @@ def run_in_process(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
+        errors="replace",  # a crash may write anything
         env=environment,
         start_new_session=True,  # so that a compiler which it started ends with it
     )
@@ -62,13 +64,19 @@ def run_in_process(
 
 
 def _read_rows(output: str) -> list[Row]:
-    complete = output.splitlines() if output.endswith("\n") else output.splitlines()[:-1]
-    return [row_from_json(json.loads(line)) for line in complete]
+    rows: list[Row] = []
+    for line in output.split("\n")[:-1]:  # after the last line's end stands half a line or nothing
+        try:
+            rows.append(row_from_json(json.loads(line)))
+        except (ValueError, BundleError):  # torn: what follows is not to be trusted either
+            break
+    return rows
 
 
 def _why_it_ended(code: int) -> str:
     if code < 0:
-        name = signal.Signals(-code).name
+        known = {int(number): number.name for number in signal.Signals}
+        name = known.get(-code, f"signal {-code}")
         hint = " (out of memory?)" if name == "SIGKILL" else ""
         return f"the runtime's process was ended by {name}{hint}"
     return f"the runtime's process ended with exit code {code}"

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spinn_edge.accuracy.parity import against_reference, compare
+from spinn_edge.accuracy.golden_check import check_golden
+from spinn_edge.accuracy.parity import against_reference
 from spinn_edge.accuracy.verification import CANNOT_RUN_HERE
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.timing import TimingRule, time_inference
@@ -22,7 +23,7 @@ from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import SpinnEdgeError
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import OpenOptions, Runtime, infer
+from spinn_edge.runtimes.base import OpenOptions, Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +81,14 @@ def failed_row(job: Job, batch: int, reason: str, status: str = "failed") -> Row
 
 def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Row:
     row = failed_row(job, batch, "")
-    sample = bundle.golden().at_batch(batch)
+    golden = bundle.golden()
     try:
         limits = against_reference(bundle.manifest.parity)
-        parity = compare(infer(runtime, sample.inputs), sample.outputs, limits)
+        parity = check_golden(runtime, golden, batch, limits)
         if not parity.passed:
             reason = f"parity failed, so it was not timed: {parity.reason}"
             return replace(row, reason=reason, parity=parity)
-        timing = time_inference(runtime, sample.inputs, job.rule)
+        timing = time_inference(runtime, golden.at_batch(batch).inputs, job.rule)
     except (SpinnEdgeError, MemoryError) as exc:
         return replace(row, reason=str(exc) or "out of memory; try a smaller --batch")
     files = bundle.manifest.files_of(registry.find(job.runtime).format)

@@ -64,12 +64,12 @@ def bench(
     with ExitStack() as stack:
         bundle = stack.enter_context(open_bundle(model, load, input_shape))
         other = stack.enter_context(open_bundle(baseline, load, input_shape)) if baseline else None
-        say = stack.enter_context(printer.status("timing"))
         result = run_bench(
             bundle,
             request,
             baseline=other,
-            on_job=lambda name, runtime: say(f"timing {name} on {runtime}"),
+            # plain lines: a spinner would take time from what is measured
+            on_job=lambda name, runtime: printer.say(f"timing {name} on {runtime}"),
         )
     printer.show(bench_table(result), *bench_reasons(result))
     printer.write(to_text(result.to_json()), json)

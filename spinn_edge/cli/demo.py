@@ -35,7 +35,7 @@ def demo(
     from spinn_edge.demo.tour import FULL, QUICK, Listener, run_tour
 
     printer = Printer()
-    with EpochProgress(printer.notes) as progress:
+    with EpochProgress(printer) as progress:
         listener = Listener(on_step=progress.say, on_run=progress.begin, on_epoch=progress.advance)
         tour = run_tour(out, QUICK if quick else FULL, seed=seed, force=force, listener=listener)
     for bundle in (tour.dense, tour.pruned):

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from spinn_edge.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
     from spinn_edge.models.fitting import Epoch
 
@@ -64,64 +64,77 @@ class Printer:
             Path(destination).write_text(text, encoding="utf-8")
         except OSError as exc:
             raise UsageError(f"cannot write {destination}: {exc}; name another file") from exc
-        self.notes.print(f"wrote {destination}", markup=False, highlight=False, soft_wrap=True)
+        self.say(f"wrote {destination}")
+
+    def say(self, words: str) -> None:
+        """Print a note, once."""
+        self.notes.print(words, markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def status(self, text: str) -> Iterator[Any]:
         """Show a spinner with words that can change; plain lines where there is no terminal."""
         if self.notes.is_terminal:
             with self.notes.status(text) as status:
-                yield lambda words: status.update(words)
+                yield status.update
         else:
-            yield lambda words: self.notes.print(words, markup=False, highlight=False)
+            yield self.say
 
 
 class EpochProgress:
-    """A bar over the epochs of one run after another; plain lines where there is no terminal."""
+    """A bar over the epochs of one run after another; plain lines where there is no terminal.
 
-    def __init__(self, console: Console) -> None:
+    The bar lives only while epochs pass: redrawn beside a measurement it would disturb it.
+    """
+
+    def __init__(self, printer: Printer) -> None:
+        self._printer = printer
+        self._title = ""
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> EpochProgress:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._end_bar()
+
+    def say(self, words: str) -> None:
+        """End the bar and print a line."""
+        self._end_bar()
+        self._printer.say(words)
+
+    def begin(self, title: str, epochs: int) -> None:
+        """Begin a run of epochs."""
+        self._end_bar()
+        self._title = title
+        if not self._printer.notes.is_terminal:
+            return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeRemainingColumn as TimeLeftColumn
 
-        self._console = console
-        self._title = ""
-        self._progress: Progress = Progress(
+        self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeLeftColumn(),
             TextColumn("{task.fields[losses]}"),
-            console=console,
-            disable=not console.is_terminal,
+            console=self._printer.notes,
         )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> EpochProgress:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._progress.stop()
-
-    def say(self, words: str) -> None:
-        """Print a line above the bar."""
-        self._console.print(words, markup=False, highlight=False, soft_wrap=True)
-
-    def begin(self, title: str, epochs: int) -> None:
-        """Begin a run of epochs."""
-        self._title = title
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(title, total=epochs, losses="")
+        self._bar.add_task(title, total=epochs, losses="")
+        self._bar.start()
 
     def advance(self, epoch: Epoch) -> None:
         """Show an epoch that ended."""
         losses = f"loss {epoch.train_loss:.5f}, held out {epoch.validation_loss:.5f}"
         losses += " (best)" if epoch.best else ""
-        if self._task is not None:
-            self._progress.update(self._task, advance=1, losses=losses)
-        if not self._console.is_terminal:
-            self.say(f"{self._title}: epoch {epoch.number}, {losses}")
+        if self._bar is None:
+            self._printer.say(f"{self._title}: epoch {epoch.number}, {losses}")
+        else:
+            self._bar.update(self._bar.task_ids[0], advance=1, losses=losses)
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
 
 def _check_writable(path: Path) -> None:

@@ -85,7 +85,7 @@ def prune(
     lesson = Lesson(recipe=recipe, split=split, scaling=scaling, seed=seed, test=test)
     before = score_learned(mlp, lesson)
     start_s = time.monotonic()
-    with EpochProgress(printer.notes) as progress:
+    with EpochProgress(printer) as progress:
         pruned = prune_on_rows(
             mlp,
             split,
@@ -101,7 +101,7 @@ def prune(
             on_epoch=progress.advance,
         )
     if pruned.fits[-1].best is None:
-        printer.notes.print("stopped before an epoch of this round ended: nothing was saved")
+        printer.say("stopped before an epoch of this round ended: nothing was saved")
         raise typer.Exit(130)
     bundle = write_learned(
         pruned.module,

@@ -70,7 +70,7 @@ def train(
         f"{len(split.train)} training rows, held out: {split.held_out_from}; "
         f"{len(recipe.features)} features"
     )
-    with EpochProgress(printer.notes) as progress:
+    with EpochProgress(printer) as progress:
         progress.begin("training", epochs)
         trained = train_mlp(
             split,
@@ -81,7 +81,7 @@ def train(
             on_epoch=progress.advance,
         )
     if trained.fit.best is None:
-        printer.notes.print("stopped before the first epoch ended: nothing was saved")
+        printer.say("stopped before the first epoch ended: nothing was saved")
         raise typer.Exit(130)
     lesson = Lesson(recipe=recipe, split=split, scaling=trained.scaling, seed=seed, test=test)
     bundle = write_learned(
@@ -101,5 +101,5 @@ def end_training(printer: Printer, bundle: Bundle, *, interrupted: bool) -> None
     """Say what was written; an interrupted run leaves with 130 after saving its best weights."""
     printer.show(f"wrote {bundle.root}")
     if interrupted:
-        printer.notes.print(f"stopped early: {bundle.root} holds the best weights so far")
+        printer.say(f"stopped early: {bundle.root} holds the best weights so far")
         raise typer.Exit(130)

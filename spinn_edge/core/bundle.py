@@ -61,7 +61,10 @@ class Bundle:
                 f"{root} is no bundle: {manifest_path.name} cannot be read ({exc}); "
                 "make one with: spinn-edge export MODEL --out BUNDLE"
             ) from exc
-        manifest = Manifest.from_text(text)
+        try:
+            manifest = Manifest.from_text(text)
+        except BundleError as exc:
+            raise BundleError(f"{root}: {exc}") from exc
         for entry in manifest.files:
             _check_file(root, entry)
         return cls(root=root, manifest=manifest)
@@ -154,11 +157,15 @@ def _check_file(root: Path, entry: FileEntry) -> None:
     path = root / entry.path
     if (
         not entry.path
+        or "\0" in entry.path
         or pure.is_absolute()
         or ".." in pure.parts
         or not path.resolve().is_relative_to(root.resolve())  # a link that leads outside
     ):
-        raise BundleError(f"{MANIFEST_NAME} names '{entry.path}', which leaves the bundle {root}")
+        raise BundleError(
+            f"{MANIFEST_NAME} names '{entry.path}', which leaves the bundle {root}; "
+            "do not use it, export the model again"
+        )
     if not path.is_file():
         raise BundleError(f"{root}: {entry.path} is missing; export the model again")
     if (size := path.stat().st_size) != entry.bytes or sha256_of(path) != entry.sha256:
@@ -183,16 +190,21 @@ def _check_replaceable(out: Path, *, force: bool) -> None:
 
 
 def _replace(out: Path, staging: Path) -> None:
-    old = None
-    if out.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old-", dir=out.parent)) / out.name
-        out.rename(old)
     try:
-        staging.rename(out)
+        if not out.exists():
+            staging.rename(out)
+            return
+        with tempfile.TemporaryDirectory(
+            prefix=f".{out.name}.old-", dir=out.parent, ignore_cleanup_errors=True
+        ) as folder:
+            old = Path(folder) / out.name
+            out.rename(old)
+            try:
+                staging.rename(out)
+            except BaseException:  # Ctrl-C too: the old bundle must not go with its folder
+                old.rename(out)
+                raise
     except OSError as exc:
-        if old is not None:
-            old.rename(out)
-        raise BundleError(f"cannot move the new bundle to {out}: {exc}") from exc
-    finally:
-        if old is not None:
-            shutil.rmtree(old.parent, ignore_errors=True)
+        raise BundleError(
+            f"cannot move the new bundle to {out}: {exc}; choose another --out"
+        ) from exc

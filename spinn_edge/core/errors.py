@@ -17,8 +17,6 @@ Messages say what was given, what was expected, and what to type next.
 
 from __future__ import annotations
 
-import textwrap
-
 
 class SpinnEdgeError(Exception):
     """Root of the tree; the command line prints its text and leaves with ``exit_code``."""
@@ -102,4 +100,4 @@ def first_line(exc: BaseException) -> str:
     if not lines:
         return type(exc).__name__
     telling = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
-    return textwrap.shorten(telling, width=240, placeholder=" …")
+    return telling if len(telling) <= 240 else f"{telling[:238]} …"

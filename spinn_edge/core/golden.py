@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from spinn_edge.core.errors import BundleError
 from spinn_edge.core.tensors import Array
@@ -32,9 +33,9 @@ class Golden:
         """Number of golden samples."""
         return len(next(iter(self.inputs.values())))
 
-    def at_batch(self, batch: int) -> Golden:
-        """Return the first ``batch`` samples, repeating them from the start if there are fewer."""
-        index = np.arange(batch) % self.rows
+    def at_batch(self, batch: int, *, start: int = 0) -> Golden:
+        """Return ``batch`` samples from ``start`` on, beginning anew after the last one."""
+        index = np.arange(start, start + batch) % self.rows
         return Golden(
             inputs={name: np.ascontiguousarray(a[index]) for name, a in self.inputs.items()},
             outputs={name: a[index] for name, a in self.outputs.items()},
@@ -54,16 +55,15 @@ class Golden:
             BundleError: the file is damaged, or holds no inputs or no outputs.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as stream, NpzFile(stream, allow_pickle=False) as archive:
                 arrays = {key: archive[key] for key in archive.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as exc:
-            raise BundleError(f"{path} cannot be read: {exc}") from exc
-        inputs = {k.removeprefix("input/"): a for k, a in arrays.items() if k.startswith("input/")}
-        outputs = {
-            k.removeprefix("output/"): a for k, a in arrays.items() if k.startswith("output/")
-        }
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as exc:
+            raise BundleError(f"{path} cannot be read ({exc}); export the model again") from exc
+        inputs, outputs = _under("input/", arrays), _under("output/", arrays)
         if not inputs or not outputs:
-            raise BundleError(f"{path} holds no golden inputs or no golden outputs")
+            raise BundleError(
+                f"{path} holds no golden inputs or no golden outputs; export the model again"
+            )
         return cls(inputs=inputs, outputs=outputs)
 
 

@@ -165,18 +165,19 @@ class Scores:
     Attributes:
         source: which rows these are, in words.
         rows: number of rows scored.
-        r2: coefficient of determination by target.
-        r2_overall: unweighted mean over targets.
+        r2: coefficient of determination by target; None for a target that is constant over the
+            rows, where there is no variance to explain.
+        r2_overall: unweighted mean over targets; None if one of them is.
         rmse: root mean squared error by target, target units.
         linear_r2: the same rows predicted by ordinary least squares on the training rows.
     """
 
     source: str
     rows: int
-    r2: Mapping[str, float]
-    r2_overall: float
+    r2: Mapping[str, float | None]
+    r2_overall: float | None
     rmse: Mapping[str, float]
-    linear_r2: Mapping[str, float]
+    linear_r2: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,11 +294,16 @@ class Manifest:
         try:
             data = json.loads(text)
         except ValueError as exc:
-            raise BundleError(f"{MANIFEST_NAME} is not valid JSON: {exc}") from exc
+            raise BundleError(
+                f"{MANIFEST_NAME} is not valid JSON ({exc}); export the model again"
+            ) from exc
         version = data.get("schema_version") if isinstance(data, dict) else None
         if version != SCHEMA_VERSION:
             raise BundleError(
                 f"{MANIFEST_NAME} has schema version {version!r}, this spinn-edge reads "
                 f"{SCHEMA_VERSION}; install the version that wrote it, or export the model again"
             )
-        return decode(cls, data, where=MANIFEST_NAME)
+        try:
+            return decode(cls, data, where=MANIFEST_NAME)
+        except BundleError as exc:
+            raise BundleError(f"{exc}; it is damaged: export the model again") from exc

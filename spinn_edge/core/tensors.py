@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,11 +47,20 @@ class TensorSpec:
         Raises:
             BundleError: a key is missing or has the wrong type.
         """
-        try:
-            shape = tuple(None if size is None else int(size) for size in data["shape"])
-            return cls(str(data["name"]), shape, np.dtype(data["dtype"]))
-        except (KeyError, TypeError, ValueError) as exc:
-            raise BundleError(f"manifest has a malformed tensor spec {dict(data)!r}") from exc
+        name, shape, dtype = (data.get(key) for key in ("name", "shape", "dtype"))
+        # numpy reads None as float64 and Python reads "18" as 1 and 8, so types are checked here
+        if (
+            isinstance(name, str)
+            and isinstance(dtype, str)
+            and isinstance(shape, list)
+            and all(size is None or type(size) is int for size in shape)
+        ):
+            with contextlib.suppress(TypeError):
+                return cls(name, tuple(shape), np.dtype(dtype))
+        raise BundleError(
+            f"malformed tensor spec {dict(data)!r}, expected a name, a shape such as [null, 18] "
+            "and a dtype such as 'float32'"
+        )
 
 
 def batch_of(specs: Sequence[TensorSpec], feeds: Feeds) -> int:

@@ -131,10 +131,17 @@ def make_references(inputs: GoldenInputs, reference: Reference) -> References:
     """Run both evaluators on the golden inputs and derive tolerances.
 
     Raises:
-        ExportError: the model fails on them, or its outputs hold NaN or Inf.
+        ExportError: the model fails on them, its outputs hold NaN or Inf, or their first axis is
+            not the batch.
     """
     exact, eager = reference.exact(inputs.arrays), reference.eager(inputs.arrays)
+    rows = len(next(iter(inputs.arrays.values())))
     for name, values in (*exact.items(), *eager.items()):
+        if values.ndim == 0 or len(values) != rows:
+            raise ExportError(
+                f"output '{name}' has shape {list(values.shape)} for {rows} samples; "
+                "its first axis must be the batch"
+            )
         if not np.isfinite(values).all():
             raise ExportError(
                 f"the model's output '{name}' holds NaN or Inf on the golden inputs "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spinn_edge.accuracy.parity import against_eager, compare
+from spinn_edge.accuracy.golden_check import check_golden
+from spinn_edge.accuracy.parity import against_eager
 from spinn_edge.accuracy.verification import verification_batches
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import ExportError, InferenceError
@@ -12,7 +13,7 @@ from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import ProofPoint
 from spinn_edge.core.tensors import Array
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import OpenOptions, infer
+from spinn_edge.runtimes.base import OpenOptions
 
 
 def prove(
@@ -38,9 +39,8 @@ def prove(
     backend = registry.open_backend(runtime, bundle, OpenOptions())
     try:
         for batch in verification_batches(bundle.manifest):
-            sample = reference.at_batch(batch)
             try:
-                parity = compare(infer(backend, sample.inputs), sample.outputs, limits)
+                parity = check_golden(backend, reference, batch, limits)
             except InferenceError as exc:
                 raise ExportError(
                     f"{runtime} was exported but does not run at batch {batch}: {exc}; "

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from spinn_edge.core.errors import UsageError
+from spinn_edge.core.errors import UsageError, first_line
 from spinn_edge.core.manifest import FileEntry
 from spinn_edge.core.tensors import Array, TensorSpec
 
@@ -86,13 +86,20 @@ def entries() -> dict[str, ExporterEntry]:
     """Return built-in and plug-in exporters by format, built-in ones first.
 
     Raises:
-        UsageError: two providers claim one format, or a plug-in names no :class:`ExporterEntry`.
+        UsageError: two providers claim one format, or a plug-in cannot be loaded or names no
+            :class:`ExporterEntry`.
     """
     found = dict(EXPORTERS)
     for plugin in entry_points(group="spinn_edge.exporters"):
         if plugin.name in found:
             raise UsageError(f"export format '{plugin.name}' is claimed twice ({plugin.value})")
-        entry = plugin.load()
+        try:
+            entry = plugin.load()
+        except Exception as exc:  # their module may raise anything while it is imported
+            raise UsageError(
+                f"entry point '{plugin.name}' ({plugin.value}) cannot be loaded "
+                f"({type(exc).__name__}: {first_line(exc)}); repair or uninstall its package"
+            ) from exc
         if not isinstance(entry, ExporterEntry):
             raise UsageError(f"entry point '{plugin.name}' ({plugin.value}) is no ExporterEntry")
         found[plugin.name] = entry

@@ -20,19 +20,20 @@ def parse_input_shapes(texts: Sequence[str]) -> tuple[TensorSpec, ...]:
         float32 specs with a dynamic batch axis in front; a shape without a name is ``input``.
 
     Raises:
-        UsageError: a size is no positive integer, or one of several shapes has no name.
+        UsageError: a size is no positive integer, or one of several shapes has no name of its own.
     """
-    specs = []
+    specs: list[TensorSpec] = []
     for text in texts:
-        name, separator, sizes = text.rpartition("=")
+        name, _, sizes = text.rpartition("=")
         try:
             shape = tuple(int(size) for size in sizes.split(","))
         except ValueError:
             shape = ()
-        if not shape or min(shape) < 1 or (not separator and len(texts) > 1):
+        named_twice = any(spec.name == name for spec in specs)
+        if not shape or min(shape) < 1 or (not name and len(texts) > 1) or named_twice:
             raise UsageError(
                 f"--input-shape {text}: expected sizes without the batch, such as 18 or 3,32,32, "
-                "and for a model with several inputs name=18 for each"
+                "and for a model with several inputs name=18 for each, every name once"
             )
         specs.append(TensorSpec(name or "input", (None, *shape), np.dtype(np.float32)))
     return tuple(specs)

@@ -69,13 +69,15 @@ def make_recipe(
     would let the network recognise a tool instead of reading its sensors) and those to ignore.
 
     Raises:
-        UsageError: no targets, an unknown column, a target that is also a feature.
+        UsageError: no targets, an unknown column, one named twice, a target that is also a feature.
     """
     if not targets:
         raise UsageError(f"name the columns to predict with --targets; {_columns(table)}")
     for name in (*targets, *features, *ignore, *([group] if group else [])):
         if name not in table.columns:
             raise UsageError(f"{table.path} has no column '{name}'; {_columns(table)}")
+    if len(set(targets)) < len(targets) or len(set(features)) < len(features):
+        raise UsageError("a column is named twice in --targets or --features; name it once")
     left_out = {*targets, *ignore, group}
     chosen = tuple(features) or tuple(name for name in table.columns if name not in left_out)
     if clash := set(chosen) & set(targets):

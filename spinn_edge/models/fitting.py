@@ -99,7 +99,8 @@ def fit(
         The history. Ctrl-C ends training early and is recorded, not raised.
 
     Raises:
-        UsageError: the validation loss is NaN or Inf from the first epoch on.
+        UsageError: the validation loss is NaN or Inf from the first epoch on, or a pass over
+            ``train`` or ``validation`` gave no samples.
     """
     history: list[Epoch] = []
     best_loss, best_weights = math.inf, _copy_weights(model)
@@ -171,7 +172,12 @@ def _train_epoch(
             schedule.step()
         total += value.item() * len(x)
         count += len(x)
-    return total / max(count, 1)
+    if count == 0:
+        raise UsageError(
+            "the training batches gave no samples; give a DataLoader or a list, which can be gone "
+            "through once an epoch, and not a generator"
+        )
+    return total / count
 
 
 def _copy_weights(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -119,8 +119,11 @@ def module_of(bundle: Bundle, *, trust_factory: bool) -> nn.Module:
         module = _call_factory(architecture.factory)
     try:
         module.load_state_dict(load_file(bundle.path_of(entries[0])))
-    except (RuntimeError, ValueError) as exc:
-        raise BundleError(f"{bundle.root}: weights do not fit the manifest: {exc}") from exc
+    except Exception as exc:  # safetensors raises its own Rust error type
+        raise BundleError(
+            f"{bundle.root}: weights do not fit the manifest ({first_line(exc)}); "
+            "export the model again"
+        ) from exc
     return module.eval()
 
 

@@ -44,6 +44,8 @@ class Optimisation:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UsageError(f"epochs must be at least 1, got {self.epochs}")
+        if self.patience is not None and self.patience < 1:
+            raise UsageError(f"patience must be at least 1 epoch, got {self.patience}")
         if not self.learning_rate > 0:
             raise UsageError(f"the learning rate must be above 0, got {self.learning_rate}")
 

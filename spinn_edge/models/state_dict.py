@@ -37,6 +37,7 @@ def unwrap_checkpoint(content: Any, *, where: str) -> dict[str, torch.Tensor]:
         if (
             isinstance(candidate, Mapping)
             and candidate
+            and all(isinstance(key, str) for key in candidate)
             and all(isinstance(value, torch.Tensor) for value in candidate.values())
         ):
             return dict(candidate)
@@ -81,10 +82,13 @@ def mlp_from_state_dict(
     with torch.no_grad():
         for layer, name in zip(linear_layers(mlp), ordered, strict=True):
             for part in ("weight", "bias"):
-                tensor = tensors[f"{name}.{part}"]
-                if not torch.isfinite(tensor).all():
-                    raise UsageError(f"{where}: tensor '{name}.{part}' holds NaN or Inf")
-                getattr(layer, part).copy_(tensor)
+                parameter = getattr(layer, part)
+                parameter.copy_(tensors[f"{name}.{part}"])
+                if not torch.isfinite(parameter).all():  # checked as float32: 1e300 is Inf there
+                    raise UsageError(
+                        f"{where}: tensor '{name}.{part}' holds NaN or Inf in float32; "
+                        "train the model again, or give an earlier checkpoint"
+                    )
     return mlp.eval()
 
 
@@ -124,6 +128,8 @@ def _order(
     if len(frames) == 1 and None not in frames:  # network.0, network.3, ...
         ordered = sorted(names, key=lambda name: int(re.findall(r"\d+", name)[-1]))
         return ordered if _is_chain(ordered, tensors) else None
+    if len({tensors[f"{name}.weight"].shape for name in names}) < len(names):
+        return None  # two layers that could change places: any chain would have a twin
     chains = _all_chains(names, tensors)
     return chains[0] if len(chains) == 1 else None
 

@@ -67,13 +67,17 @@ def plan_rounds(
     """
     _check_request(widths, target, rounds, round_to)
     total = count_parameters(widths)
+    hidden = (width - width % round_to if width > round_to else width for width in widths[1:-1])
+    ceiling = (widths[0], *hidden, widths[-1])
+    goal = (1 - target) * total
+    final = _refine(_common_ratio(widths, ceiling, goal, round_to), ceiling, goal, round_to)
     plans: list[RoundPlan] = []
     current = tuple(widths)
     for number in range(1, rounds + 1):
         requested = 1 - (1 - target) ** (number / rounds)
-        near = _common_ratio(widths, current, (1 - requested) * total, round_to)
-        last = number == rounds  # only the last round has to meet its figure exactly
-        found = _refine(near, current, (1 - requested) * total, round_to) if last else near
+        near = _common_ratio(widths, ceiling, (1 - requested) * total, round_to)
+        # only the last round has to meet its figure exactly, and no other may go beyond it
+        found = final if number == rounds else tuple(map(max, near, final))
         if found == current:
             raise PruningError(
                 f"round {number} of {rounds} would remove no neuron from {_dashed(current)} "

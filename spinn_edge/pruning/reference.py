@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from spinn_edge.core.errors import PruningError
+from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.core.manifest import Scaling
 from spinn_edge.models.dataset import Split
 from spinn_edge.models.fitting import Epoch, Fit
@@ -96,8 +96,18 @@ def as_mlp(module: nn.Module | None, *, activation: str | None, origin: str, spl
         module.state_dict(), activation=activation, where=origin, in_file_order=True
     )
     rows = split.held_out.features[:256]
-    expected, got = predict(module, rows), predict(mlp, rows)
-    if expected.shape != got.shape or abs(expected - got).max() > 1e-5 * abs(expected).max():
+    try:
+        expected, got = predict(module, rows), predict(mlp, rows)
+    except Exception as exc:  # the user's own forward may raise anything
+        raise PruningError(
+            f"'{origin}' does not run on {rows.shape[1]} features ({first_line(exc)}); "
+            "name them with --features, or leave columns out with --ignore"
+        ) from exc
+    # by column: an output in small units must not hide behind one in large units
+    if (
+        expected.shape != got.shape
+        or not (abs(expected - got).max(axis=0) <= 1e-5 * abs(expected).max(axis=0)).all()
+    ):
         raise PruningError(
             f"'{origin}' is not the plain MLP with {activation} that its tensors suggest: their "
             "outputs differ on real rows; only plain MLPs can be pruned so far"

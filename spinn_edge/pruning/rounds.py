@@ -13,7 +13,7 @@ from spinn_edge.core.manifest import LayerAudit, PruningAudit, RoundAudit
 from spinn_edge.models.fitting import Fit
 from spinn_edge.pruning.chain import find_chain, prove_exact, shrink, widths_of
 from spinn_edge.pruning.importance import IMPORTANCES, keep_top
-from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, RoundPlan, plan_rounds
+from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, RoundPlan, count_parameters, plan_rounds
 
 M = TypeVar("M", bound=nn.Module)
 Tune = Callable[[nn.Module, int], Fit]
@@ -72,6 +72,12 @@ def prune_in_rounds(
         before, target=target, rounds=rounds, round_to=round_to, tolerance=tolerance
     )
     total = count(module)
+    if total != count_parameters(before):
+        raise PruningError(
+            f"the network has {total} parameters, but Linear layers of widths "
+            f"{'-'.join(map(str, before))} with a bias each have {count_parameters(before)}: "
+            "only plain MLPs can be pruned so far"
+        )
     small, fits, audits = module, list[Fit](), list[RoundAudit]()
     for number, plan in enumerate(plans, start=1):
         on_round(number, plan)

@@ -31,7 +31,7 @@ def bench_table(result: BenchResult) -> Table:
         ">parity",
     )
     for row in result.rows:
-        head = [escape(row.bundle), row.runtime, str(row.batch)]
+        head = [escape(row.bundle), escape(row.runtime), str(row.batch)]
         if row.status != "ok":
             table.add_row(*head, f"[{_STATUS[row.status]}]{row.status}[/]")
             continue
@@ -77,7 +77,7 @@ def verification_table(verification: Verification) -> Table:
             "[green]passed[/]" if check.passed else f"[red]failed[/]: {escape(check.reason or '')}"
         )
         table.add_row(
-            check.runtime,
+            escape(check.runtime),
             str(check.batch),
             f.magnitude(check.max_abs),
             f.magnitude(check.tolerance),
@@ -85,7 +85,11 @@ def verification_table(verification: Verification) -> Table:
         )
     for skipped in verification.skipped:
         table.add_row(
-            skipped.runtime, "–", "–", "–", f"[yellow]not run[/]: {escape(skipped.reason)}"
+            escape(skipped.runtime),
+            "–",
+            "–",
+            "–",
+            f"[yellow]not run[/]: {escape(skipped.reason)}",
         )
     return table
 
@@ -96,9 +100,9 @@ def runtimes_table(statuses: tuple[RuntimeStatus, ...]) -> Table:
     for status in statuses:
         mark = "[green]yes[/]" if status.available else "[yellow]no[/]"
         table.add_row(
-            status.name,
+            escape(status.name),
             mark,
-            status.version or "–",
+            escape(status.version or "–"),
             escape(status.reason or ""),
             escape(status.install),
         )
@@ -113,7 +117,7 @@ def manifest_table(manifest: Manifest, name: str) -> Table:
         "architecture", escape(manifest.architecture.factory or manifest.architecture.kind)
     )
     if widths:
-        table.add_row("widths", f"{f.dashed(widths)} ({manifest.architecture.activation})")
+        table.add_row("widths", f"{f.dashed(widths)} ({escape(manifest.architecture.activation)})")
     table.add_row("parameters", f.whole(manifest.parameters))
     table.add_row("non-zero parameters", f.whole(manifest.nonzero_parameters))
     table.add_row("FLOPs per sample", f.whole(manifest.flops_per_sample))
@@ -134,7 +138,7 @@ def files_table(bundle: Bundle) -> Table:
         else:
             proof = f"[yellow]not run[/]: {escape(entry.unproved)}" if entry.unproved else ""
         table.add_row(
-            escape(entry.path), entry.format, f.size(entry.bytes), proof, entry.sha256[:12]
+            escape(entry.path), escape(entry.format), f.size(entry.bytes), proof, entry.sha256[:12]
         )
     return table
 

@@ -42,9 +42,14 @@ def whole(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
-def score(value: float) -> str:
-    """Return a coefficient of determination with four decimals."""
-    return f"{value:.4f}"
+def score(value: float | None) -> str:
+    """Return a coefficient of determination with four decimals; a dash for None."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def difference(before: float | None, after: float | None) -> str:
+    """Return ``+0.0123``, the second less the first; a dash where one is None."""
+    return "–" if before is None or after is None else f"{after - before:+.4f}"
 
 
 def magnitude(value: float | None) -> str:

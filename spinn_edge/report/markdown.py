@@ -26,7 +26,7 @@ def _comparison(result: BenchResult) -> Iterator[str]:
     yield from _fact_lines(before, after)
     yield from _score_lines(before, after)
     for old, new in _paired(result):
-        label = f"latency, {new.runtime}, batch {new.batch}, median"
+        label = f"latency, {_cell(new.runtime)}, batch {new.batch}, median"
         if old.median_s is None or new.median_s is None:
             yield _line([label, f.NOT_MEASURED, f.NOT_MEASURED, "–"])
         else:
@@ -69,7 +69,7 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
             "R² overall",
             f.score(old.r2_overall),
             f.score(new.r2_overall),
-            f"{new.r2_overall - old.r2_overall:+.4f}",
+            f.difference(old.r2_overall, new.r2_overall),
         ]
     )
     shared = [name for name in old.r2 if name in new.r2]
@@ -79,7 +79,7 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
                 f"R² {_cell(name)}",
                 f.score(old.r2[name]),
                 f.score(new.r2[name]),
-                f"{new.r2[name] - old.r2[name]:+.4f}",
+                f.difference(old.r2[name], new.r2[name]),
             ]
         )
     for name in shared:
@@ -125,7 +125,7 @@ def _rows(result: BenchResult) -> Iterator[str]:
         yield _line(
             [
                 _cell(row.bundle),
-                row.runtime,
+                _cell(row.runtime),
                 str(row.batch),
                 row.status,
                 f.seconds(row.median_s),
@@ -153,7 +153,7 @@ def _notes(result: BenchResult) -> Iterator[str]:
     for row in result.rows:
         if row.reason is not None:
             yield (
-                f"\n- {_cell(row.bundle)}, {row.runtime}, batch {row.batch}: {row.status}: "
+                f"\n- {_cell(row.bundle)}, {_cell(row.runtime)}, batch {row.batch}: {row.status}: "
                 f"{_cell(row.reason)}"
             )
 
@@ -161,9 +161,10 @@ def _notes(result: BenchResult) -> Iterator[str]:
 def _environment(result: BenchResult) -> Iterator[str]:
     env = result.environment
     packages = ", ".join(f"{name} {version}" for name, version in env.packages.items())
+    load = f.NOT_MEASURED if env.load_1min is None else env.load_1min
     yield (
-        f"Machine: {env.cpu}, {env.cores} cores ({env.affinity} usable), load {env.load_1min} at "
-        f"the start; GPU: {_cell(env.gpu)}; {env.system}; Python {env.python}; {packages}. "
+        f"Machine: {_cell(env.cpu)}, {env.cores} cores ({env.affinity} usable), load {load} at the "
+        f"start; GPU: {_cell(env.gpu)}; {_cell(env.system)}; Python {env.python}; {packages}. "
         f"Measured {result.created_utc}."
     )
 

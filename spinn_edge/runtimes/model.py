@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-
-import numpy as np
+from typing import Any
 
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import InferenceError
@@ -35,22 +35,22 @@ class Model:
         """Names, shapes and dtypes that a call returns."""
         return self.runtime.outputs
 
-    def __call__(self, x: Array | Feeds) -> Array | dict[str, Array]:
+    def __call__(self, x: Array | Feeds) -> Any:
         """Run one inference.
 
         Args:
             x: host array of shape (batch, ...) for a model with one input, else a dict by name.
 
         Returns:
-            One host array for a model with one output, else a dict by name. The arrays are the
-            caller's: no later call changes them.
+            One host array for a model with one output, else a dict of them by name (typed ``Any``,
+            since the model decides). The arrays are the caller's: no later call changes them.
 
         Raises:
             InferenceError: a name, shape or dtype does not fit, or the model was closed.
         """
         if not self._open:
             raise InferenceError("the model was closed; call open_runtime again")
-        feeds = {self.inputs[0].name: x} if isinstance(x, np.ndarray) else x
+        feeds = x if isinstance(x, Mapping) else {self.inputs[0].name: x}
         outputs = infer(self.runtime, feeds)
         return next(iter(outputs.values())) if len(outputs) == 1 else outputs
 

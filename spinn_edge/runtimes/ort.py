@@ -53,9 +53,11 @@ class OnnxRuntime:
         self._device_outputs: list[str] = []
         self._inputs: dict[str, Array] = {}
         self._outputs: dict[str, Array] = {}
-        self._batch = 0
+        self._has_run = False
 
     def bind(self, feeds: Feeds) -> None:
+        if self._session is None:
+            raise InferenceError("the runtime was closed; open the bundle again")
         check_feeds(self.inputs, feeds)
         if any(
             spec.name not in self._inputs or self._inputs[spec.name].shape != feeds[spec.name].shape
@@ -64,19 +66,25 @@ class OnnxRuntime:
             self._allocate(feeds)
         for name, buffer in self._inputs.items():
             np.copyto(buffer, feeds[name])
+        self._has_run = False
 
     def run(self) -> None:
         if self._session is None or not self._inputs:
             raise InferenceError("nothing is bound: call bind first, and not after close")
+        for name in self._device_outputs:  # else the last run's arrays stay bound, with their sizes
+            self._binding.bind_output(name)
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as exc:  # onnxruntime raises its own pybind types
             raise InferenceError(f"ONNX Runtime failed: {first_line(exc)}") from exc
+        self._has_run = True
 
     def sync(self) -> None:
         self._binding.synchronize_outputs()
 
     def fetch(self) -> dict[str, Array]:
+        if not self._has_run:
+            raise InferenceError("nothing has run: call run after bind, and not after close")
         if not self._device_outputs:
             return {name: buffer.copy() for name, buffer in self._outputs.items()}
         arrays = self._binding.copy_outputs_to_cpu()
@@ -86,7 +94,7 @@ class OnnxRuntime:
         if self._session is not None:
             self._binding.clear_binding_inputs()
             self._binding.clear_binding_outputs()
-        self._session = None
+        self._session, self._has_run = None, False
         self._inputs, self._outputs = {}, {}
 
     def _allocate(self, feeds: Feeds) -> None:

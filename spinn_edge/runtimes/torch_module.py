@@ -30,7 +30,10 @@ class TorchRuntime:
         self._result: Any = None
 
     def bind(self, feeds: Feeds) -> None:
+        if self._function is None:
+            raise InferenceError("the runtime was closed; open the bundle again")
         check_feeds(self.inputs, feeds)
+        self._result = None
         arrays = [feeds[spec.name] for spec in self.inputs]
         if [tuple(t.shape) for t in self._bound] != [a.shape for a in arrays]:
             self._bound = tuple(self._torch.from_numpy(np.empty_like(a, order="C")) for a in arrays)
@@ -52,6 +55,8 @@ class TorchRuntime:
         """Do nothing: CPU kernels have ended when the call returns."""
 
     def fetch(self) -> dict[str, Array]:
+        if self._result is None:
+            raise InferenceError("nothing has run: call run after bind, and not after close")
         tensors = flatten_outputs(self._result)
         return {
             spec.name: np.array(tensor.numpy(), copy=True)

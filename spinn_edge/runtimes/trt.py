@@ -107,7 +107,7 @@ class TensorRTRuntime:
             raise RuntimeUnavailableError(f"CUDA cannot be used: {exc}\n{DRIVER_ADVICE}") from exc
         self._input_shapes: dict[str, tuple[int, ...]] = {}
         self._output_shapes: dict[str, tuple[int, ...]] = {}
-        self._bound = False
+        self._bound = self._has_run = False
         self._open = True
 
     def bind(self, feeds: Feeds) -> None:
@@ -125,7 +125,7 @@ class TensorRTRuntime:
         self._require_open()
         check_feeds(self.inputs, feeds)
         self._check_batch(batch_of(self.inputs, feeds))
-        self._bound = False  # until all of this has worked
+        self._bound = self._has_run = False  # until all of this has worked
         shapes = {spec.name: feeds[spec.name].shape for spec in self.inputs}
         if shapes != self._input_shapes:
             self._set_shapes(shapes)
@@ -144,6 +144,7 @@ class TensorRTRuntime:
         self._require_bound()
         if not self._loaded.context.execute_async_v3(int(self._memory.stream)):
             raise InferenceError(self._refusal("TensorRT refused to run"))
+        self._has_run = True
 
     def sync(self) -> None:
         """Block until every started inference has ended.
@@ -158,9 +159,11 @@ class TensorRTRuntime:
         """Copy the outputs to new host arrays that no later run overwrites.
 
         Raises:
-            InferenceError: nothing is bound, or CUDA refused.
+            InferenceError: nothing has run, or CUDA refused.
         """
         self._require_bound()
+        if not self._has_run:
+            raise InferenceError("nothing has run; call run after bind")
         arrays = {
             spec.name: np.empty(self._output_shapes[spec.name], spec.dtype) for spec in self.outputs
         }

@@ -1,0 +1,41 @@
+"""An open runtime against golden vectors at one batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from spinn_edge.accuracy.parity import Parity, compare
+from spinn_edge.core.golden import Golden
+from spinn_edge.core.tensors import Array
+from spinn_edge.runtimes.base import Runtime, infer
+
+MOST_CALLS = 128
+"""Calls in one check. Small batches are repeated over the golden samples, because a single sample
+can hide a wrong weight; large samples must not make the check longer than the timing."""
+
+
+def check_golden(
+    runtime: Runtime, golden: Golden, batch: int, limits: Mapping[str, Array]
+) -> Parity:
+    """Run the golden samples in calls of ``batch`` and compare each call's outputs.
+
+    Args:
+        runtime: an open runtime.
+        golden: inputs and the outputs to compare with, shape (rows, ...).
+        batch: samples in one call; the samples repeat where the batch is larger.
+        limits: by output name, largest allowed absolute difference a channel.
+
+    Returns:
+        The first verdict that failed, else the one with the least margin.
+
+    Raises:
+        InferenceError: the runtime refused or failed.
+    """
+    calls = min(-(-golden.rows // batch), MOST_CALLS)
+    verdicts: list[Parity] = []
+    for call in range(calls):
+        sample = golden.at_batch(batch, start=call * batch)
+        verdicts.append(compare(infer(runtime, sample.inputs), sample.outputs, limits))
+        if not verdicts[-1].passed:
+            return verdicts[-1]
+    return max(verdicts, key=lambda verdict: verdict.used_share)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from spinn_edge.core.bundle import Bundle
+from spinn_edge.export.bundling import ExportRequest, write_bundle
+from spinn_edge.export.shapes import parse_input_shapes
+from spinn_edge.models.loading import load_model
+from spinn_edge.runtimes import registry
+from tests.fakes.networks import load_factory, make_named, make_two_by_two
+
+MAX_BATCH = 16
+PORTABLE = ("torchscript", "pt2", "onnx")
+
+
+def every_format() -> tuple[str, ...]:
+    """Return the formats that can be written and run on this machine."""
+    return (*PORTABLE, "trt") if registry.probe("trt").available else PORTABLE
+
+
+@pytest.fixture(scope="session")
+def mlp_bundle(tiny_bundle, tmp_path_factory) -> Bundle:
+    """An MLP 18-16-16-2 in every format that can run here."""
+    if not registry.probe("trt").available:
+        return tiny_bundle
+    out = tmp_path_factory.mktemp("mlp") / "bundle"
+    return write_bundle(load_model(tiny_bundle.root), out, ExportRequest(formats=every_format()))
+
+
+@pytest.fixture(scope="session")
+def two_by_two_bundle(tmp_path_factory) -> Bundle:
+    """A network with inputs a and b and outputs output_0 and output_1, in every format."""
+    folder = tmp_path_factory.mktemp("two")
+    request = ExportRequest(
+        formats=every_format(),
+        max_batch=MAX_BATCH,
+        input_shapes=parse_input_shapes(["a=3", "b=2"]),
+    )
+    return write_bundle(load_factory(make_two_by_two, folder), folder / "bundle", request)
+
+
+@pytest.fixture(scope="session")
+def named_bundle(tmp_path_factory) -> Bundle:
+    """A network that returns a dict, in the formats that take one."""
+    folder = tmp_path_factory.mktemp("named")
+    request = ExportRequest(
+        formats=("pt2", "onnx"), max_batch=MAX_BATCH, input_shapes=parse_input_shapes(["3"])
+    )
+    return write_bundle(load_factory(make_named, folder), folder / "bundle", request)

@@ -1,0 +1,169 @@
+import shutil
+
+import pytest
+
+from spinn_edge.bench import session
+from spinn_edge.bench.session import BenchRequest, run_bench
+from spinn_edge.bench.timing import TimingRule
+from spinn_edge.bench.worker import failed_row
+from spinn_edge.core.bundle import Bundle
+from spinn_edge.core.errors import UsageError
+from spinn_edge.runtimes import registry
+from tests.fakes.runtime import ENTRY, doubling_bundle
+from tests.unit.bench.test_measurement import row
+
+RULE = TimingRule(warmup_runs=1, warmup_s=0.0, budget_s=1e-9, most_samples=3, fewest_samples=3)
+
+
+@pytest.fixture
+def bundles(tmp_path):
+    return doubling_bundle(tmp_path / "pruned"), doubling_bundle(tmp_path / "dense")
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """Catch the jobs; each row takes a millisecond, twice that for the bundle ``dense``."""
+    caught = []
+
+    def run_in_process(job, *, timeout_s):
+        caught.append((job, timeout_s))
+        if job.runtime == "trt":
+            return [failed_row(job, batch, "no GPU", "unavailable") for batch in job.batches]
+        median_s = 0.002 if job.label.endswith("dense") else 0.001
+        return [
+            row([median_s] * 3, bundle=job.label, runtime=job.runtime, batch=batch)
+            for batch in job.batches
+        ]
+
+    monkeypatch.setattr(session, "run_in_process", run_in_process)
+    return caught
+
+
+def request_for(*runtimes, **options):
+    return BenchRequest(runtimes=runtimes or ("ort-cpu", "pt2"), rule=RULE, **options)
+
+
+def test_the_baseline_comes_right_before_the_bundle_on_each_runtime(bundles, jobs):
+    bundle, baseline = bundles
+    run_bench(bundle, request_for(), baseline=baseline)
+    assert [(job.label, job.runtime) for job, _ in jobs] == [
+        ("dense", "ort-cpu"),
+        ("pruned", "ort-cpu"),
+        ("dense", "pt2"),
+        ("pruned", "pt2"),
+    ]
+
+
+def test_a_row_stands_for_everything_that_was_asked(bundles, jobs):
+    bundle, baseline = bundles
+    result = run_bench(bundle, request_for("ort-cpu", "trt", batches=(1, 7)), baseline=baseline)
+    assert [(r.bundle, r.runtime, r.batch, r.status) for r in result.rows] == [
+        ("dense", "ort-cpu", 1, "ok"),
+        ("dense", "ort-cpu", 7, "ok"),
+        ("pruned", "ort-cpu", 1, "ok"),
+        ("pruned", "ort-cpu", 7, "ok"),
+        ("dense", "trt", 1, "unavailable"),
+        ("dense", "trt", 7, "unavailable"),
+        ("pruned", "trt", 1, "unavailable"),
+        ("pruned", "trt", 7, "unavailable"),
+    ]
+
+
+def test_the_speedup_is_the_baselines_median_over_ones_own(bundles, jobs):
+    bundle, baseline = bundles
+    rows = run_bench(bundle, request_for("ort-cpu"), baseline=baseline).rows
+    assert {(r.bundle, r.speedup) for r in rows} == {("dense", None), ("pruned", 2.0)}
+
+
+def test_without_a_baseline_there_is_no_speedup(bundles, jobs):
+    result = run_bench(bundles[0], request_for("ort-cpu"))
+    assert [r.speedup for r in result.rows] == [None, None]
+    assert [(facts.name, facts.baseline) for facts in result.bundles] == [("pruned", False)]
+
+
+def test_rows_that_were_not_timed_have_no_speedup(bundles, jobs):
+    bundle, baseline = bundles
+    rows = run_bench(bundle, request_for("trt"), baseline=baseline).rows
+    assert [r.speedup for r in rows] == [None] * 4
+
+
+def test_baseline_and_bundle_are_told_apart(bundles, jobs):
+    bundle, baseline = bundles
+    result = run_bench(bundle, request_for("ort-cpu"), baseline=baseline)
+    facts = [(facts.name, facts.baseline) for facts in result.bundles]
+    assert facts == [("dense", True), ("pruned", False)]
+
+
+def test_two_bundles_of_one_name_are_called_by_their_paths(tmp_path, jobs):
+    bundle, baseline = (doubling_bundle(tmp_path / where / "m") for where in ("new", "old"))
+    result = run_bench(bundle, request_for("ort-cpu"), baseline=baseline)
+    names = [facts.name for facts in result.bundles]
+    assert names == [str(tmp_path / "old" / "m"), str(tmp_path / "new" / "m")]
+    assert all(r.speedup is not None for r in result.rows if r.bundle == names[1])
+
+
+def test_a_bundle_is_not_compared_with_itself(bundles, jobs, tmp_path):
+    (tmp_path / "link").symlink_to(bundles[0].root)
+    same = Bundle.load(tmp_path / "link")
+    with pytest.raises(UsageError, match="both bundle and baseline"):
+        run_bench(bundles[0], request_for("ort-cpu"), baseline=same)
+    assert jobs == []
+
+
+def test_what_was_asked_reaches_the_worker(bundles, jobs):
+    request = request_for("ort-cpu", batches=(3,), threads=4, timeout_s=9.0, trust_factory=True)
+    run_bench(bundles[0], request)
+    ((job, timeout_s),) = jobs
+    assert (job.batches, job.threads, job.trust_factory, job.rule) == ((3,), 4, True, RULE)
+    assert job.folder == str(bundles[0].root)
+    assert timeout_s == 9.0
+
+
+def test_each_job_is_announced(bundles, jobs):
+    told = []
+    run_bench(
+        bundles[0],
+        request_for("ort-cpu", "pt2"),
+        baseline=bundles[1],
+        on_job=lambda bundle, runtime: told.append((bundle, runtime)),
+    )
+    assert told == [(job.label, job.runtime) for job, _ in jobs]
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"runtimes": ("nonsense",)}, "unknown runtime 'nonsense'; known: eager"),
+        ({"runtimes": ()}, "name at least one runtime"),
+        ({"runtimes": ("pt2",), "batches": ()}, "batch sizes of 1 or more"),
+        ({"runtimes": ("pt2",), "batches": (1, 0)}, "batch sizes of 1 or more"),
+        ({"runtimes": ("pt2",), "threads": 0}, "--threads must be at least 1, got 0"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(options, match):
+    with pytest.raises(UsageError, match=match):
+        BenchRequest(**options)
+
+
+def test_a_runtime_of_a_plugin_may_be_asked_for(monkeypatch):
+    monkeypatch.setitem(registry.RUNTIMES, "fake", ENTRY)
+    assert BenchRequest(runtimes=("fake",)).runtimes == ("fake",)
+
+
+def test_real_runtimes_are_timed_and_the_missing_ones_are_named(tiny_bundle, tmp_path):
+    shutil.copytree(tiny_bundle.root, tmp_path / "copy")
+    missing = [name for name in registry.entries() if not registry.probe(name).available]
+    request = BenchRequest(
+        runtimes=("ort-cpu", "torchscript", *missing[:1]), batches=(1, 7), rule=RULE
+    )
+    result = run_bench(tiny_bundle, request, baseline=Bundle.load(tmp_path / "copy"))
+    assert len(result.rows) == 2 * 2 * len(request.runtimes)
+    for r in result.rows:
+        if r.runtime in missing:
+            assert (r.status, r.samples_s, r.speedup) == ("unavailable", (), None)
+            assert r.reason
+            continue
+        assert (r.status, len(r.samples_s)) == ("ok", 3)
+        assert r.parity is not None
+        assert r.parity.passed
+        assert (r.speedup is None) == (r.bundle == "copy")

@@ -1,0 +1,160 @@
+import gc
+import itertools
+
+import pytest
+
+from spinn_edge.bench.timing import TimingRule, time_inference
+from spinn_edge.core.errors import InferenceError, UsageError
+from tests.fakes.runtime import RUN_NS, FakeClock, FakeRuntime
+
+MS = 1_000_000
+FEEDS: dict = {}
+
+
+def same(feeds):
+    return {}
+
+
+def time_fake(rule, durations_ns=None, compute=same):
+    clock = FakeClock()
+    runtime = FakeRuntime(compute, clock, durations_ns)
+    return time_inference(runtime, FEEDS, rule, clock), runtime
+
+
+def rule(**changes):
+    """One warm-up run, no limits of time that matter, at most ten samples."""
+    defaults = {
+        "warmup_runs": 1,
+        "warmup_s": 0.0,
+        "budget_s": 1e6,
+        "most_samples": 10,
+        "fewest_samples": 1,
+    }
+    return TimingRule(**(defaults | changes))
+
+
+# --- samples
+
+
+def test_each_sample_is_one_whole_inference_in_seconds():
+    timing, runtime = time_fake(rule(most_samples=4), itertools.count(MS, MS))
+    assert timing.samples_s == (0.002, 0.003, 0.004, 0.005)
+    assert timing.warmup_runs == 1
+    assert runtime.calls == ["bind", "run", "sync", "fetch"] * 5
+
+
+def test_time_in_any_of_the_four_calls_counts():
+    clock = FakeClock()
+    runtime = FakeRuntime(same, clock)
+    for index, name in enumerate(("bind", "sync", "fetch"), start=1):
+        real = getattr(runtime, name)
+
+        def slow(*feeds, real=real, index=index):
+            clock.advance(index * MS)
+            return real(*feeds)
+
+        setattr(runtime, name, slow)
+    timing = time_inference(runtime, FEEDS, rule(most_samples=2), clock)
+    assert timing.samples_s == ((1 + 2 + 3) / 1000 + RUN_NS / 1e9,) * 2
+
+
+def test_no_sample_is_dropped_however_slow():
+    durations = [MS] + [500 * MS if index % 100 == 99 else MS for index in range(1000)]
+    timing, _ = time_fake(rule(most_samples=1000), iter(durations))
+    assert len(timing.samples_s) == 1000
+    assert timing.samples_s.count(0.5) == 10
+    assert timing.samples_s == tuple(ns / 1e9 for ns in durations[1:])
+
+
+def test_a_failure_ends_the_timing_with_the_runtimes_error():
+    runs = itertools.count()
+
+    def fail_at_three(feeds):
+        if next(runs) == 3:
+            raise InferenceError("out of device memory")
+        return {}
+
+    with pytest.raises(InferenceError, match="out of device memory"):
+        time_fake(rule(), compute=fail_at_three)
+
+
+# --- when it stops
+
+
+def test_it_stops_at_the_largest_number():
+    timing, _ = time_fake(rule(most_samples=7))
+    assert len(timing.samples_s) == 7
+
+
+def test_it_stops_when_the_time_is_over():
+    timing, _ = time_fake(rule(budget_s=0.005, most_samples=100))
+    assert len(timing.samples_s) == 5
+
+
+def test_it_takes_the_fewest_though_the_time_is_over():
+    timing, _ = time_fake(rule(budget_s=0.001, most_samples=100, fewest_samples=30))
+    assert len(timing.samples_s) == 30
+
+
+@pytest.mark.parametrize("budget_s", [0, -1, float("nan")])
+def test_no_time_for_samples_is_refused(budget_s):
+    with pytest.raises(UsageError, match="--seconds must be above 0"):
+        TimingRule(budget_s=budget_s)
+
+
+# --- warm-up
+
+
+def test_warm_up_lasts_until_both_limits_are_met():
+    runs_first, _ = time_fake(rule(warmup_runs=20, warmup_s=0.003))
+    time_first, _ = time_fake(rule(warmup_runs=2, warmup_s=0.012))
+    assert (runs_first.warmup_runs, time_first.warmup_runs) == (20, 12)
+
+
+def test_a_slow_runtime_is_warm_after_three_runs():
+    timing, _ = time_fake(rule(warmup_runs=20, warmup_s=0.3), itertools.repeat(1000 * MS))
+    assert timing.warmup_runs == 3
+
+
+def test_warm_up_runs_are_no_samples():
+    durations = itertools.chain([9000 * MS] * 3, itertools.repeat(MS))
+    timing, _ = time_fake(rule(warmup_runs=3, warmup_s=0.001), durations)
+    assert max(timing.samples_s) == 0.001
+
+
+# --- the harness stays out of the samples
+
+
+def test_garbage_is_not_collected_while_samples_are_taken():
+    states = []
+    time_fake(rule(warmup_runs=1), compute=lambda feeds: states.append(gc.isenabled()) or {})
+    assert states == [True] + [False] * 10
+    assert gc.isenabled()
+
+
+def test_garbage_collection_is_on_again_after_a_failure():
+    runs = itertools.count()
+
+    def fail_later(feeds):
+        if next(runs) == 2:
+            raise InferenceError("failed")
+        return {}
+
+    with pytest.raises(InferenceError):
+        time_fake(rule(), compute=fail_later)
+    assert gc.isenabled()
+
+
+def test_garbage_collection_that_was_off_stays_off():
+    gc.disable()
+    try:
+        time_fake(rule())
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_defaults_are_those_that_the_guide_states():
+    default = TimingRule()
+    assert (default.warmup_runs, default.warmup_s, default.budget_s) == (20, 0.3, 1.0)
+    assert (default.most_samples, default.fewest_samples) == (10_000, 30)

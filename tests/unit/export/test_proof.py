@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+
+from spinn_edge.core.errors import ExportError, InferenceError, RuntimeUnavailableError
+from spinn_edge.export.proof import prove
+from spinn_edge.runtimes import registry
+from tests.fakes.runtime import ENTRY, FakeRuntime, double, doubling_bundle
+
+SCALE = 1.0  # of the bundle's outputs, so 1e-5 is allowed
+
+
+@pytest.fixture
+def prove_with(tmp_path, monkeypatch):
+    """Prove the doubling bundle on a runtime that computes what it is told to."""
+    bundle = doubling_bundle(tmp_path / "bundle")
+    golden = bundle.golden()
+    runtimes = []
+
+    def prove_with(compute):
+        monkeypatch.setitem(registry.RUNTIMES, "fake", ENTRY)
+
+        def open_fake(bundle, options):
+            runtimes.append(FakeRuntime(compute))
+            return runtimes[-1]
+
+        monkeypatch.setattr("tests.fakes.runtime.open_fake", open_fake)
+        eager = double({"x": golden.inputs["x"]})
+        return prove(bundle, "fake", golden, eager)
+
+    prove_with.runtimes = runtimes
+    return prove_with
+
+
+def test_every_size_is_proved(prove_with):
+    points = prove_with(double)
+    assert [point.batch for point in points] == [1, 2, 7, 8]
+    assert all((point.max_abs, point.output) == (0, "y") for point in points)
+    assert all(point.tolerance == pytest.approx(1e-5 * SCALE) for point in points)
+
+
+def test_what_was_measured_is_written_down(prove_with):
+    points = prove_with(lambda feeds: {"y": 2 * feeds["x"].astype(np.float64) + 5e-6})
+    assert all(point.max_abs == pytest.approx(5e-6, rel=1e-3) for point in points)
+
+
+def test_more_than_the_limit_is_refused_with_the_channel_and_both_numbers(prove_with):
+    def off(feeds):
+        y = 2 * feeds["x"].astype(np.float64)
+        y[:, 1] += 2e-5
+        return {"y": y}
+
+    with pytest.raises(ExportError) as caught:
+        prove_with(off)
+    message = str(caught.value)
+    assert "fake was exported but differs from eager at batch 1" in message
+    assert "channel 1 differs by 2e-05, allowed 1e-05" in message
+
+
+def test_a_sample_that_is_wrong_only_in_large_batches_is_found(prove_with):
+    def off(feeds):
+        y = 2 * feeds["x"].astype(np.float64)
+        if len(y) == 8:
+            y[7] += 1
+        return {"y": y}
+
+    with pytest.raises(ExportError, match="at batch 8"):
+        prove_with(off)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_refused(prove_with, value):
+    with pytest.raises(ExportError, match="NaN or Inf"):
+        prove_with(lambda feeds: {"y": np.full_like(feeds["x"], value)})
+
+
+def test_a_missing_output_is_refused(prove_with):
+    with pytest.raises(ExportError, match=r"output 'y' is missing; got \['z'\]"):
+        prove_with(lambda feeds: {"z": feeds["x"]})
+
+
+def test_outputs_of_another_shape_are_refused(prove_with):
+    with pytest.raises(ExportError, match="has shape"):
+        prove_with(lambda feeds: {"y": 2 * feeds["x"][:1, :2]})
+
+
+def test_a_size_that_is_refused_is_named(prove_with):
+    def only_two(feeds):
+        if len(feeds["x"]) != 2:
+            raise InferenceError("expected 2 samples")
+        return double(feeds)
+
+    with pytest.raises(ExportError, match="does not run at batch 1: expected 2 samples") as caught:
+        prove_with(only_two)
+    assert "became a constant in the graph" in str(caught.value)
+
+
+@pytest.mark.parametrize("compute", [double, lambda feeds: {"y": feeds["x"]}], ids=["ok", "off"])
+def test_the_runtime_is_closed_whatever_comes_out(prove_with, compute):
+    try:
+        prove_with(compute)
+    except ExportError:
+        pass
+    assert prove_with.runtimes[-1].calls[-1] == "close"
+
+
+def test_a_runtime_that_cannot_work_here_proves_nothing(tmp_path):
+    bundle = doubling_bundle(tmp_path / "bundle")
+    with pytest.raises(RuntimeUnavailableError):
+        prove(bundle, "ort-cpu", bundle.golden(), {"y": bundle.golden().outputs["y"]})

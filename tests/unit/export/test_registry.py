@@ -1,0 +1,112 @@
+import importlib
+
+import pytest
+
+from spinn_edge.core.errors import UsageError
+from spinn_edge.export import registry
+from spinn_edge.export.bundling import ExportRequest, write_bundle
+from spinn_edge.export.registry import ExporterEntry
+from spinn_edge.runtimes import registry as runtimes
+from spinn_edge.runtimes.base import RuntimeEntry
+from tests.fakes.networks import load_mlp
+from tests.unit.runtimes.test_registry import FakeEntryPoint
+
+THEIRS = ExporterEntry(
+    exporter="spinn_edge.export.torchscript:export_torchscript", runtime="torchscript"
+)
+
+
+@pytest.fixture
+def install(monkeypatch):
+    """Install plug-ins into the group of exporters."""
+
+    def install(**plugins):
+        found = [FakeEntryPoint(name, loaded) for name, loaded in plugins.items()]
+        groups = {"spinn_edge.exporters": found}
+        monkeypatch.setattr(registry, "entry_points", lambda *, group: groups.get(group, []))
+
+    return install
+
+
+@pytest.mark.parametrize("name", list(registry.EXPORTERS))
+def test_every_line_names_a_function_and_a_runtime_that_exist(name):
+    entry = registry.EXPORTERS[name]
+    module, _, attribute = entry.exporter.partition(":")
+    assert registry.load(entry) is getattr(importlib.import_module(module), attribute)
+    assert entry.runtime in runtimes.RUNTIMES
+    assert entry.needs in ("", *registry.EXPORTERS)
+
+
+def test_what_is_needed_comes_first_and_once():
+    assert list(registry.in_order(["trt", "onnx"])) == ["onnx", "trt"]
+    assert list(registry.in_order(["pt2", "trt", "pt2"])) == ["pt2", "onnx", "trt"]
+    assert registry.in_order([]) == {}
+
+
+def test_an_unknown_format_lists_the_known_ones():
+    with pytest.raises(UsageError, match="unknown format 'tflite'; known: torchscript, pt2, onnx"):
+        registry.in_order(["tflite"])
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(UsageError, match="unknown format"):
+        write_bundle(load_mlp(), tmp_path / "out", ExportRequest(formats=("tflite",)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plugin_adds_a_format_that_is_written_and_proved(install, tmp_path, monkeypatch):
+    line = RuntimeEntry(
+        format="theirs",
+        opener="tests.unit.export.test_registry:open_theirs",
+        probe="spinn_edge.runtimes.torch_probe:probe",
+    )
+    monkeypatch.setitem(runtimes.RUNTIMES, "theirs", line)
+    install(
+        theirs=ExporterEntry(
+            exporter="tests.unit.export.test_registry:export_theirs", runtime="theirs"
+        )
+    )
+    assert list(registry.entries()) == [*registry.EXPORTERS, "theirs"]
+    request = ExportRequest(formats=("theirs",), max_batch=4)
+    bundle = write_bundle(load_mlp(), tmp_path / "out", request)
+    (entry,) = bundle.manifest.files_of("theirs")
+    assert [point.batch for point in entry.proof] == [1, 2, 4]
+
+
+def export_theirs(job):
+    """Write TorchScript under another name."""
+    from dataclasses import replace
+
+    from spinn_edge.export.torchscript import export_torchscript
+
+    (entry,) = export_torchscript(job)
+    return (replace(entry, format="theirs"),)
+
+
+def open_theirs(bundle, options):
+    """Open it."""
+    from spinn_edge.models.torchscript_file import load_torchscript
+    from spinn_edge.runtimes.base import only_file
+    from spinn_edge.runtimes.torch_module import TorchRuntime
+
+    module = load_torchscript(bundle.path_of(only_file(bundle, "theirs")))
+    return TorchRuntime(module, bundle.manifest, threads=1)
+
+
+def test_a_plugin_that_claims_a_built_in_format_is_refused(install):
+    install(onnx=THEIRS)
+    with pytest.raises(UsageError, match=r"'onnx' is claimed twice \(their_package.onnx:entry\)"):
+        registry.entries()
+
+
+@pytest.mark.parametrize("loaded", [None, "spinn_edge.export.pt2:export_pt2", ExporterEntry])
+def test_a_plugin_that_names_something_else_is_refused(install, loaded):
+    install(theirs=loaded)
+    with pytest.raises(UsageError, match=r"'theirs' .*is no ExporterEntry"):
+        registry.entries()
+
+
+def test_a_plugin_that_cannot_be_imported_is_named(install):
+    install(theirs=ModuleNotFoundError("No module named 'their_package'"))
+    with pytest.raises(UsageError, match=r"'theirs' \(their_package.theirs:entry\)"):
+        registry.entries()

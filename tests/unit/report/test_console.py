@@ -1,0 +1,189 @@
+import dataclasses
+
+import pytest
+from rich.console import Console
+
+from spinn_edge.accuracy.verification import Check, Skipped, Verification
+from spinn_edge.core.bundle import Bundle
+from spinn_edge.core.manifest import Architecture, LayerAudit, PruningAudit, RoundAudit
+from spinn_edge.report import console
+from spinn_edge.report.runtime_status import RuntimeStatus
+from tests.unit.report.results import DENSE_SCORES, result, row, unavailable
+
+MARKUP = "[red]a[/red] [/] [link=file:///etc]b"
+AUDIT = PruningAudit(
+    requested=0.7,
+    achieved=0.6849,
+    tolerance=0.02,
+    round_to=1,
+    importance="norm",
+    parameters_before=666_882,
+    parameters_after=210_135,
+    layers=(LayerAudit(name="0", before=512, after=285),),
+    rounds=(
+        RoundAudit(
+            widths=(18, 300, 2), parameters=300_000, requested=0.4, achieved=0.41, score=0.0123
+        ),
+        RoundAudit(widths=(18, 285, 2), parameters=210_135, requested=0.7, achieved=0.6849),
+    ),
+)
+
+
+def shown(table):
+    """Return what a reader sees, wide enough for every cell."""
+    screen = Console(width=400, color_system=None, force_terminal=False)
+    with screen.capture() as capture:
+        screen.print(table)
+    return capture.get()
+
+
+def line_of(table, *words):
+    found = [line for line in shown(table).splitlines() if all(word in line for word in words)]
+    assert len(found) == 1, found
+    return " ".join(found[0].replace("│", " ").split())
+
+
+# --- bench
+
+
+def test_a_row_shows_its_own_numbers():
+    assert line_of(console.bench_table(result()), "pruned") == (
+        "pruned ort-cpu 1 100 µs 109 µs ± 89.6 µs 100 µs 109 µs 10,000/s 4.00× 3.25e-07"
+    )
+
+
+def test_a_row_that_was_not_timed_shows_its_status_and_no_numbers():
+    table = console.bench_table(result((unavailable("pruned"),)))
+    assert line_of(table, "pruned") == "pruned trt 1 unavailable"
+
+
+def test_reasons_join_the_batches_they_hold_for():
+    rows = (
+        unavailable("pruned"),
+        dataclasses.replace(unavailable("pruned"), batch=7),
+        unavailable("dense", "no GPU\n  there"),
+        row("pruned", 1e-4),
+    )
+    assert console.bench_reasons(result(rows)) == [
+        "pruned, trt, batch 1, 7: unavailable: no GPU",
+        "dense, trt, batch 1: unavailable: no GPU there",
+    ]
+
+
+# --- verification
+
+
+def test_checks_and_skipped_runtimes_are_listed():
+    good = Check(runtime="eager", batch=7, max_abs=1.25e-7, tolerance=1e-6, passed=True)
+    bad = Check(
+        runtime="pt2", batch=2, max_abs=None, tolerance=None, passed=False, reason="NaN in [0]"
+    )
+    verification = Verification(
+        bundle="b", checks=(good, bad), skipped=(Skipped(runtime="trt", reason="no GPU"),)
+    )
+    table = console.verification_table(verification)
+    assert line_of(table, "eager") == "eager 7 1.25e-07 1e-06 passed"
+    assert line_of(table, "pt2") == "pt2 2 – – failed: NaN in [0]"
+    assert line_of(table, "trt") == "trt – – – not run: no GPU"
+
+
+# --- inspection
+
+
+def test_facts_of_a_bundle_are_shown(tiny_bundle):
+    table = console.manifest_table(tiny_bundle.manifest, "tiny")
+    parameters = (18 * 16 + 16) + (16 * 16 + 16) + (16 * 2 + 2)
+    assert line_of(table, "widths") == "widths 18-16-16-2 (tanh)"
+    assert line_of(table, "non-zero") == f"non-zero parameters {parameters}"
+    assert line_of(table, "FLOPs") == f"FLOPs per sample {2 * (18 * 16 + 16 * 16 + 16 * 2):,}"
+    assert line_of(table, "largest batch") == "largest batch 16"
+    assert "tiny" in shown(table)
+
+
+def test_pruning_is_shown_as_requested_and_achieved(tiny_bundle):
+    manifest = dataclasses.replace(tiny_bundle.manifest, pruning=AUDIT)
+    line = line_of(console.manifest_table(manifest, "b"), "pruning")
+    assert line == "pruning requested 70.00%, achieved 68.49%"
+
+
+def test_a_factory_is_shown_by_its_name(tiny_bundle):
+    architecture = Architecture(kind="factory", factory="their.nets:make")
+    manifest = dataclasses.replace(tiny_bundle.manifest, architecture=architecture)
+    table = console.manifest_table(manifest, "b")
+    assert line_of(table, "architecture") == "architecture their.nets:make"
+    assert "widths" not in shown(table)
+
+
+def test_each_file_shows_its_proof_or_why_there_is_none(tiny_bundle):
+    table = console.files_table(tiny_bundle)
+    (entry,) = tiny_bundle.manifest.files_of("onnx")
+    line = line_of(table, "model.onnx")
+    assert "batch 1, 2, 7, 16" in line
+    assert line.endswith(entry.sha256[:12])
+    unproved = dataclasses.replace(entry, proof=(), unproved="no such GPU here")
+    manifest = dataclasses.replace(tiny_bundle.manifest, files=(unproved,))
+    table = console.files_table(Bundle(root=tiny_bundle.root, manifest=manifest))
+    assert "not run: no such GPU here" in line_of(table, "model.onnx")
+
+
+def test_runtimes_show_what_is_missing_and_what_to_type():
+    here = RuntimeStatus(name="pt2", available=True, version="2.13", reason=None, install="")
+    gone = RuntimeStatus(
+        name="trt", available=False, version=None, reason="not here", install="pip install 'x[y]'"
+    )
+    table = console.runtimes_table((here, gone))
+    assert line_of(table, "pt2") == "pt2 yes 2.13"
+    assert line_of(table, "trt") == "trt no – not here pip install 'x[y]'"
+
+
+# --- scores and audits
+
+
+def test_scores_stand_beside_the_linear_regression():
+    table = console.scores_table(DENSE_SCORES, "Scores")
+    assert line_of(table, "wear") == "wear 0.9000 0.5000 2"
+    assert "Scores: rows of dense" in shown(table)
+
+
+def test_an_audit_shows_each_round():
+    table = console.audit_table(AUDIT)
+    assert line_of(table, "18-300-2") == "1 18-300-2 300,000 40.00% 41.00% 0.0123"
+    assert line_of(table, "18-285-2") == "2 18-285-2 210,135 70.00% 68.49% –"
+
+
+# --- names that other people chose
+
+
+def every_table(name, bundle):
+    hostile = row(name, 1e-4, runtime=name)
+    check = Check(runtime=name, batch=1, max_abs=None, tolerance=None, passed=False, reason=name)
+    manifest = dataclasses.replace(
+        bundle.manifest,
+        architecture=Architecture(kind="mlp", widths=(1, 2), activation=name),
+        golden_source=name,
+        files=tuple(
+            dataclasses.replace(entry, path=name, format=name, proof=(), unproved=name)
+            for entry in bundle.manifest.files
+        ),
+    )
+    yield console.bench_table(result((hostile, unavailable(name, name))))
+    yield console.verification_table(
+        Verification(bundle=name, checks=(check,), skipped=(Skipped(runtime=name, reason=name),))
+    )
+    yield console.manifest_table(manifest, name)
+    yield console.files_table(Bundle(root=bundle.root, manifest=manifest))
+    yield console.runtimes_table(
+        (RuntimeStatus(name=name, available=False, version=name, reason=name, install=name),)
+    )
+    scores = dataclasses.replace(
+        DENSE_SCORES, r2={name: 0.5}, rmse={name: 0.5}, linear_r2={name: 0.5}
+    )
+    yield console.scores_table(dataclasses.replace(scores, source=name), name)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_names_that_look_like_markup_are_shown_as_they_are(tiny_bundle, number):
+    table = list(every_table(MARKUP, tiny_bundle))[number]
+    text = shown(table)
+    counts = [2, 4, 3, 3 * len(tiny_bundle.manifest.files), 4, 3]
+    assert text.count(MARKUP) >= counts[number]

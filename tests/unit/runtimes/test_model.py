@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+
+from spinn_edge.core.errors import BundleError, InferenceError, UsageError
+from spinn_edge.core.manifest import MANIFEST_NAME
+from spinn_edge.runtimes import Model, open_runtime
+from tests.fakes.runtime import FakeRuntime
+
+
+def ones(rows=2):
+    return np.ones((rows, 3), np.float32)
+
+
+def test_an_array_goes_in_and_an_array_comes_out():
+    np.testing.assert_array_equal(Model(FakeRuntime())(ones()), 2 * ones())
+
+
+def test_a_dict_by_name_goes_in():
+    np.testing.assert_array_equal(Model(FakeRuntime())({"x": ones()}), 2 * ones())
+
+
+def test_several_outputs_come_out_by_name():
+    model = Model(FakeRuntime(lambda feeds: {"y": feeds["x"], "z": -feeds["x"]}))
+    outputs = model(ones())
+    assert isinstance(outputs, dict)
+    np.testing.assert_array_equal(outputs["z"], -ones())
+
+
+def test_a_call_binds_runs_waits_and_fetches():
+    runtime = FakeRuntime()
+    Model(runtime)(ones())
+    assert runtime.calls == ["bind", "run", "sync", "fetch"]
+
+
+def test_leaving_the_block_closes():
+    runtime = FakeRuntime()
+    with Model(runtime) as model:
+        assert model.inputs[0].name == "x"
+        assert model.outputs[0].name == "y"
+    assert runtime.calls == ["close"]
+
+
+def test_an_error_in_the_block_closes_and_goes_on():
+    runtime = FakeRuntime()
+    with pytest.raises(KeyError), Model(runtime):
+        raise KeyError
+    assert runtime.calls == ["close"]
+
+
+def test_a_closed_model_says_what_to_call():
+    model = Model(FakeRuntime())
+    model.close()
+    with pytest.raises(InferenceError, match="open_runtime"):
+        model(ones())
+
+
+@pytest.mark.parametrize("kind", [str, "path", "bundle"])
+def test_a_bundle_is_opened_from_a_string_a_path_or_itself(tiny_bundle, kind):
+    given = {str: str(tiny_bundle.root), "path": tiny_bundle.root, "bundle": tiny_bundle}[kind]
+    sample = tiny_bundle.golden().at_batch(2)
+    with open_runtime(given, runtime="ort-cpu") as model:
+        got = model(sample.inputs["input"])
+    np.testing.assert_allclose(got, sample.outputs["output"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("given", [[[0.0] * 18], 1.5, None, "x"], ids=str)
+def test_what_is_no_array_is_refused_with_what_it_is(tiny_bundle, given):
+    with (
+        open_runtime(tiny_bundle, runtime="ort-cpu") as model,
+        pytest.raises(InferenceError, match=type(given).__name__),
+    ):
+        model(given)
+
+
+def test_a_torch_tensor_is_refused_by_its_name(tiny_bundle):
+    import torch
+
+    with (
+        open_runtime(tiny_bundle, runtime="ort-cpu") as model,
+        pytest.raises(InferenceError, match="is a Tensor, expected a numpy array"),
+    ):
+        model(torch.zeros(2, 18))
+
+
+def test_an_unknown_runtime_is_refused(tiny_bundle):
+    with pytest.raises(UsageError, match="unknown runtime 'ort'; known: eager"):
+        open_runtime(tiny_bundle, runtime="ort")
+
+
+def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
+    with pytest.raises(BundleError, match=MANIFEST_NAME):
+        open_runtime(tmp_path, runtime="ort-cpu")
