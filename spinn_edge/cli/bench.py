@@ -71,7 +71,7 @@ def bench(
             # plain lines: a spinner would take time from what is measured
             on_job=lambda name, runtime: printer.say(f"timing {name} on {runtime}"),
         )
-    printer.show(bench_table(result), *bench_reasons(result))
+    printer.show(bench_table(result, width=printer.width), *bench_reasons(result))
     printer.write(to_text(result.to_json()), json)
     printer.write(results_markdown(result), markdown)
     raise_for_rows(result, every_runtime=runtime == "all")

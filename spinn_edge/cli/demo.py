@@ -30,6 +30,7 @@ def demo(
     )
     from spinn_edge.report.json_document import to_text
     from spinn_edge.report.markdown import results_markdown
+    from spinn_edge.report.remarks import score_remarks
 
     require("torch", extra="export")
     from spinn_edge.demo.tour import FULL, QUICK, Listener, run_tour
@@ -43,9 +44,12 @@ def demo(
         if pruning is not None:
             printer.show(audit_table(pruning))
         if training is not None:
-            printer.show(scores_table(training.scores, f"Scores of {bundle.name}"))
+            printer.show(
+                scores_table(training.scores, f"Scores of {bundle.name}"),
+                *score_remarks(training.scores, bundle.name),
+            )
     printer.show(*map(verification_table, tour.verifications))
-    printer.show(bench_table(tour.result), *bench_reasons(tour.result))
+    printer.show(bench_table(tour.result, width=printer.width), *bench_reasons(tour.result))
     printer.write(to_text(tour.result.to_json()), str(out / "results.json"))
     printer.write(results_markdown(tour.result), str(out / "results.md"))
     if not all(verification.passed for verification in tour.verifications):

@@ -42,6 +42,11 @@ class Printer:
         self.notes = make_console(stderr=True)
         self._tables = self.notes if "-" in destinations else make_console(stderr=False)
 
+    @property
+    def width(self) -> int:
+        """Columns of the screen that tables go to."""
+        return self._tables.width
+
     def show(self, *items: RenderableType) -> None:
         """Print tables or sentences."""
         for item in items:

@@ -61,6 +61,7 @@ def prune(
     from spinn_edge.pruning.reference import as_mlp, prune_on_rows
     from spinn_edge.report.console import audit_table, scores_table
     from spinn_edge.report.formatting import dashed
+    from spinn_edge.report.remarks import score_remarks
 
     loaded = load_model(
         model,
@@ -120,7 +121,8 @@ def prune(
         )
     printer.show(scores_table(before, "Before pruning"))
     assert bundle.manifest.training is not None
-    printer.show(scores_table(bundle.manifest.training.scores, "After pruning"))
+    scores = bundle.manifest.training.scores
+    printer.show(scores_table(scores, "After pruning"), *score_remarks(scores, bundle.name))
     end_training(printer, bundle, interrupted=pruned.interrupted)
 
 

@@ -47,6 +47,7 @@ def train(
     from spinn_edge.models.modules import find_activation
     from spinn_edge.models.reference import Optimisation, train_mlp
     from spinn_edge.report.console import scores_table
+    from spinn_edge.report.remarks import score_remarks
 
     find_activation(activation)
     optimisation = Optimisation(
@@ -93,7 +94,8 @@ def train(
         force=force,
     )
     assert bundle.manifest.training is not None
-    printer.show(scores_table(bundle.manifest.training.scores, "Scores"))
+    scores = bundle.manifest.training.scores
+    printer.show(scores_table(scores, "Scores"), *score_remarks(scores, bundle.name))
     end_training(printer, bundle, interrupted=trained.fit.interrupted)
 
 

@@ -96,6 +96,11 @@ def _layer_names(tensors: Mapping[str, torch.Tensor], where: str) -> list[str]:
     names = []
     for key, tensor in tensors.items():
         name, _, part = key.rpartition(".")
+        if key in ("weight", "bias"):
+            raise UsageError(
+                f"{where} is no plain MLP: tensor '{key}' belongs to no named layer; "
+                f"{_FACTORY_HINT}"
+            )
         partner = {"weight": "bias", "bias": "weight"}.get(part)
         ndim = {"weight": 2, "bias": 1}.get(part)
         if partner is None or tensor.ndim != ndim or not tensor.is_floating_point():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -12,39 +13,40 @@ from spinn_edge.core.manifest import Manifest, PruningAudit, Scores
 from spinn_edge.report import formatting as f
 from spinn_edge.report.runtime_status import RuntimeStatus
 
+FULL_WIDTH = 110
+"""Columns of a screen that shows a whole row of latencies."""
+
 _STATUS = {"ok": "green", "unavailable": "yellow", "failed": "red"}
 
 
-def bench_table(result: BenchResult) -> Table:
-    """Return a line for each row, and its reason where it was not timed."""
-    table = _table(
-        "Latency, host to host",
-        "bundle",
-        "runtime",
-        ">batch",
-        ">median",
-        ">mean ± std",
-        ">p90",
-        ">p99",
-        ">throughput",
-        ">speed-up",
-        ">parity",
-    )
+def bench_table(result: BenchResult, *, width: int = FULL_WIDTH) -> Table:
+    """Return a line for each row.
+
+    Args:
+        result: the rows.
+        width: columns of the screen; a narrow one gets the columns that fit, and a caption that
+            says where the others are.
+    """
+    narrow = width < FULL_WIDTH
+    columns = ["bundle", "runtime", ">batch", ">median", ">p90", ">p99", ">speed-up"]
+    if not narrow:
+        columns[4:4] = [">mean ± std"]
+        columns += [">throughput", ">parity"]
+    table = _table("Latency, host to host", *columns)
+    if narrow:
+        table.caption = "mean, throughput and parity: in a wider window, --json or --markdown"
     for row in result.rows:
         head = [escape(row.bundle), escape(row.runtime), str(row.batch)]
         if row.status != "ok":
             table.add_row(*head, f"[{_STATUS[row.status]}]{row.status}[/]")
             continue
-        table.add_row(
-            *head,
-            f.seconds(row.median_s),
-            f"{f.seconds(row.mean_s)} ± {f.seconds(row.std_s)}",
-            f.seconds(row.p90_s),
-            f.seconds(row.p99_s),
-            f.per_second(row.throughput_per_s),
-            f.ratio(row.speedup),
-            f.magnitude(row.parity.max_abs if row.parity else None),
-        )
+        cells = [f.seconds(row.median_s), f.seconds(row.p90_s), f.seconds(row.p99_s)]
+        cells += [f.ratio(row.speedup)]
+        if not narrow:
+            cells[1:1] = [f"{f.seconds(row.mean_s)} ± {f.seconds(row.std_s)}"]
+            cells += [f.per_second(row.throughput_per_s)]
+            cells += [f.magnitude(row.parity.max_abs if row.parity else None)]
+        table.add_row(*head, *cells)
     return table
 
 
@@ -187,7 +189,14 @@ def audit_table(audit: PruningAudit) -> Table:
 
 def _table(title: str, *columns: str) -> Table:
     """Return an empty table; a column name that starts with ``>`` is aligned right."""
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        caption_justify="left",
+        pad_edge=False,
+    )
     for column in columns:
         table.add_column(
             column.removeprefix(">"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from spinn_edge.bench.measurement import BOUNDARY, BenchResult, BundleFacts, Row
 from spinn_edge.report import formatting as f
+from spinn_edge.report.remarks import score_remarks
 
 
 def results_markdown(result: BenchResult) -> str:
@@ -150,6 +151,8 @@ def _notes(result: BenchResult) -> Iterator[str]:
     for facts in result.bundles:
         if facts.scores is not None:
             yield f"\nScores of {_cell(facts.name)}: {_cell(facts.scores.source)}."
+            for remark in score_remarks(facts.scores, facts.name):
+                yield f"\n- {_cell(remark)}."
     for row in result.rows:
         if row.reason is not None:
             yield (

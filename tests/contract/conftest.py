@@ -19,7 +19,7 @@ def every_format() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def mlp_bundle(tiny_bundle, tmp_path_factory) -> Bundle:
+def mlp_bundle(tiny_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """An MLP 18-16-16-2 in every format that can run here."""
     if not registry.probe("trt").available:
         return tiny_bundle
@@ -28,7 +28,7 @@ def mlp_bundle(tiny_bundle, tmp_path_factory) -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def two_by_two_bundle(tmp_path_factory) -> Bundle:
+def two_by_two_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A network with inputs a and b and outputs output_0 and output_1, in every format."""
     folder = tmp_path_factory.mktemp("two")
     request = ExportRequest(
@@ -40,7 +40,7 @@ def two_by_two_bundle(tmp_path_factory) -> Bundle:
 
 
 @pytest.fixture(scope="session")
-def named_bundle(tmp_path_factory) -> Bundle:
+def named_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A network that returns a dict, in the formats that take one."""
     folder = tmp_path_factory.mktemp("named")
     request = ExportRequest(

@@ -216,6 +216,18 @@ def test_fetch_between_bind_and_run_is_refused(runtime, mlp_bundle):
         runtime.fetch()
 
 
+def test_trt_on_a_fake_device_refuses_fetch_between_bind_and_run(tmp_path):
+    pytest.importorskip("tensorrt_rtx")
+    from tests.fakes.trt import FEATURES, Bench
+
+    runtime = Bench(tmp_path).open()
+    infer(runtime, {"input": zeros(2, FEATURES)})
+    runtime.bind({"input": zeros(2, FEATURES)})
+    with pytest.raises(InferenceError, match="nothing has run"):
+        runtime.fetch()
+    runtime.close()
+
+
 @pytest.mark.parametrize("call", ["bind", "run", "fetch"])
 def test_use_after_close_is_refused(fresh, mlp_bundle, call):
     feeds = mlp_bundle.golden().at_batch(2).inputs

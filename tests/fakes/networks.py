@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +61,8 @@ class BakedBatch(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         batch = int(x.shape[0])
-        return self.layer(x).reshape(-1).reshape(batch, 4)
+        y: Tensor = self.layer(x)
+        return y.reshape(-1).reshape(batch, 4)
 
 
 class FoldedBatch(nn.Module):
@@ -71,7 +73,32 @@ class FoldedBatch(nn.Module):
         self.layer = nn.Linear(3, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x).reshape(2, -1)
+        y: Tensor = self.layer(x)
+        return y.reshape(2, -1)
+
+
+class FirstDecides(nn.Module):
+    """A Python branch on the first sample, which tracing freezes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x)
+        return y if x[0, 0] > 0 else -y
+
+
+class RareBranch(nn.Module):
+    """A Python branch that golden inputs do not take, which ``torch.export`` refuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.layer(x)
+        return -y if x.abs().max() > 1e6 else y
 
 
 class AcrossSamples(nn.Module):
@@ -82,7 +109,8 @@ class AcrossSamples(nn.Module):
         self.layer = nn.Linear(3, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x) - x.mean()
+        y: Tensor = self.layer(x)
+        return y - x.mean()
 
 
 def make_two_by_two() -> nn.Module:
@@ -101,6 +129,14 @@ def make_folded_batch() -> nn.Module:
     return FoldedBatch()
 
 
+def make_first_decides() -> nn.Module:
+    return FirstDecides()
+
+
+def make_rare_branch() -> nn.Module:
+    return RareBranch()
+
+
 def make_across_samples() -> nn.Module:
     return AcrossSamples()
 
@@ -115,6 +151,12 @@ def load_mlp(widths: tuple[int, ...] = (4, 8, 8, 2), activation: str = "tanh") -
         module=mlp,
         architecture=Architecture(kind="mlp", widths=mlp.widths, activation=activation),
     )
+
+
+def module_in(loaded: LoadedModel) -> Any:
+    """Return the module of a model that has one."""
+    assert loaded.module is not None
+    return loaded.module
 
 
 def load_factory(make: Callable[[], nn.Module], folder: Path) -> LoadedModel:

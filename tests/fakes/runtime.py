@@ -67,7 +67,8 @@ class FakeRuntime:
         clock: FakeClock | None = None,
         durations_ns: Iterator[int] | None = None,
     ) -> None:
-        self.inputs, self.outputs = INPUTS, OUTPUTS
+        self.inputs: tuple[TensorSpec, ...] = INPUTS
+        self.outputs: tuple[TensorSpec, ...] = OUTPUTS
         self.calls: list[str] = []
         self.runs = 0
         self._compute = compute

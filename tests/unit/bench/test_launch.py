@@ -1,6 +1,8 @@
 """Real processes that crash, hang and babble; each must end as rows."""
 
+import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -186,13 +188,10 @@ def test_a_worker_that_hangs_is_killed_with_its_children_and_its_finished_row_st
     assert not mark.exists()
 
 
-def test_an_interruption_kills_the_worker_and_goes_on(tmp_path, monkeypatch):
-    import subprocess
+def test_an_interruption_kills_the_worker_and_goes_on(monkeypatch):
+    started: list[subprocess.Popen[str]] = []
 
-    started = []
-    real = subprocess.Popen
-
-    class Interrupted(real):
+    class Interrupted(subprocess.Popen):
         def communicate(self, *given, **options):
             if not started:
                 started.append(self)
@@ -203,6 +202,15 @@ def test_an_interruption_kills_the_worker_and_goes_on(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         launch("time.sleep(600)")
     assert started[0].returncode == -signal.SIGKILL
+
+
+def test_a_worker_that_ended_just_before_the_kill_is_no_error(monkeypatch):
+    def gone(*given):
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "killpg", gone)
+    rows = launch("time.sleep(600)", timeout_s=0.5)
+    assert {row.status for row in rows} == {"failed"}
 
 
 # --- the real worker

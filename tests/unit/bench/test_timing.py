@@ -1,5 +1,6 @@
 import gc
 import itertools
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from spinn_edge.core.errors import InferenceError, UsageError
 from tests.fakes.runtime import RUN_NS, FakeClock, FakeRuntime
 
 MS = 1_000_000
-FEEDS: dict = {}
+FEEDS: dict[str, Any] = {}
 
 
 def same(feeds):
@@ -127,7 +128,12 @@ def test_warm_up_runs_are_no_samples():
 
 def test_garbage_is_not_collected_while_samples_are_taken():
     states = []
-    time_fake(rule(warmup_runs=1), compute=lambda feeds: states.append(gc.isenabled()) or {})
+
+    def look(feeds):
+        states.append(gc.isenabled())
+        return {}
+
+    time_fake(rule(warmup_runs=1), compute=look)
     assert states == [True] + [False] * 10
     assert gc.isenabled()
 

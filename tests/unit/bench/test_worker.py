@@ -22,11 +22,16 @@ RULE = TimingRule(warmup_runs=1, warmup_s=0.0, budget_s=1e-9, most_samples=5, fe
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def opened():
+    """The runtimes that were opened, with their options."""
+    return []
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, opened):
     """Run a job on the doubling bundle; ``compute`` is the fake runtime's or an error to raise."""
     root = doubling_bundle(tmp_path / "bundle").root
     monkeypatch.setitem(registry.RUNTIMES, "fake", ENTRY)
-    opened = []
 
     def run(compute=double, batches=(1, 4), runtime="fake", folder=root):
         def open_fake(bundle, options):
@@ -47,7 +52,6 @@ def run(tmp_path, monkeypatch):
         )
         return list(run_job(job))
 
-    run.opened = opened
     return run
 
 
@@ -175,14 +179,14 @@ def test_memory_that_runs_out_says_what_to_do(run):
 
 
 @pytest.mark.parametrize("compute", [double, off])
-def test_the_runtime_is_closed(run, compute):
+def test_the_runtime_is_closed(run, opened, compute):
     run(compute)
-    assert run.opened[-1][0].calls[-1] == "close"
+    assert opened[-1][0].calls[-1] == "close"
 
 
-def test_threads_and_trust_are_handed_on(run):
+def test_threads_and_trust_are_handed_on(run, opened):
     run()
-    options = run.opened[-1][1]
+    options = opened[-1][1]
     assert (options.threads, options.trust_factory) == (2, True)
 
 

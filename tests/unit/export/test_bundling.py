@@ -16,7 +16,7 @@ from spinn_edge.export.golden import GoldenInputs, rows_as_golden
 from spinn_edge.export.registry import ExporterEntry
 from spinn_edge.export.shapes import parse_input_shapes
 from spinn_edge.models.loading import LoadOptions, load_model
-from tests.fakes.networks import load_factory, load_mlp, make_cnn, make_two_by_two
+from tests.fakes.networks import load_factory, load_mlp, make_cnn, make_two_by_two, module_in
 
 
 def write(folder, request=None, loaded=None, **options):
@@ -51,7 +51,7 @@ def test_every_file_but_the_manifest_is_listed_with_size_and_hash(tmp_path):
 def test_parameters_and_flops_are_counted(tmp_path):
     loaded = load_mlp((4, 8, 2))
     with torch.no_grad():
-        loaded.module[0].weight[0] = 0
+        module_in(loaded)[0].weight[0] = 0
     manifest = write(tmp_path, loaded=loaded).manifest
     assert manifest.parameters == (4 * 8 + 8) + (8 * 2 + 2)
     assert manifest.nonzero_parameters == manifest.parameters - 4
@@ -63,13 +63,13 @@ def test_weights_are_the_models_own(tmp_path):
     loaded = load_mlp()
     bundle = write(tmp_path, loaded=loaded)
     saved = load_file(bundle.root / "model.safetensors")
-    for name, tensor in loaded.module.state_dict().items():
+    for name, tensor in module_in(loaded).state_dict().items():
         np.testing.assert_array_equal(saved[name], tensor.numpy())
 
 
 def test_weights_that_share_memory_are_written_whole(tmp_path):
     loaded = load_mlp((4, 4, 4))
-    loaded.module[2].weight = loaded.module[0].weight
+    module_in(loaded)[2].weight = module_in(loaded)[0].weight
     saved = load_file(write(tmp_path, loaded=loaded).root / "model.safetensors")
     np.testing.assert_array_equal(saved["0.weight"], saved["2.weight"])
 
@@ -78,7 +78,9 @@ def test_golden_outputs_are_the_models_own_in_float64(tmp_path):
     loaded = load_mlp()
     golden = write(tmp_path, loaded=loaded).golden()
     with torch.no_grad():
-        exact = loaded.module.double()(torch.from_numpy(golden.inputs["input"]).double()).numpy()
+        exact = (
+            module_in(loaded).double()(torch.from_numpy(golden.inputs["input"]).double()).numpy()
+        )
     np.testing.assert_array_equal(golden.outputs["output"], exact)
     assert golden.outputs["output"].dtype == np.float64
     assert golden.rows == 8
@@ -99,7 +101,7 @@ def test_given_golden_inputs_are_used_and_named(tmp_path):
 
 
 def test_steps_are_told_in_their_order(tmp_path):
-    steps = []
+    steps: list[str] = []
     write(tmp_path, ExportRequest(formats=("pt2", "onnx"), max_batch=2), on_step=steps.append)
     assert steps == ["golden vectors", "pt2: write and prove", "onnx: write and prove"]
 

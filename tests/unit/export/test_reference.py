@@ -9,13 +9,13 @@ from torch import nn
 
 from spinn_edge.core.errors import BundleError, ExportError
 from spinn_edge.export.reference import load_onnx, module_reference, name_outputs, onnx_reference
-from tests.fakes.networks import load_mlp
+from tests.fakes.networks import load_mlp, module_in
 
 X = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
 
 
 def test_eager_is_the_model_in_float32_and_exact_in_float64():
-    module = load_mlp().module
+    module = module_in(load_mlp())
     reference = module_reference(module)
     with torch.no_grad():
         eager = module(torch.from_numpy(X)).numpy()
@@ -30,7 +30,7 @@ def test_eager_is_the_model_in_float32_and_exact_in_float64():
 
 
 def test_the_model_itself_stays_float32():
-    module = load_mlp().module
+    module = module_in(load_mlp())
     module_reference(module).exact({"input": X})
     assert {parameter.dtype for parameter in module.parameters()} == {torch.float32}
 
@@ -50,7 +50,7 @@ def test_integers_stay_integers():
 
 def test_a_model_that_fails_is_named_with_its_inputs():
     with pytest.raises(ExportError, match=r"fails on inputs \{'input': \[5, 3\]\}.*--input-shape"):
-        module_reference(load_mlp().module).eager({"input": X[:, :3]})
+        module_reference(module_in(load_mlp())).eager({"input": X[:, :3]})
 
 
 @pytest.mark.parametrize(

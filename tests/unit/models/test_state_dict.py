@@ -222,3 +222,10 @@ def test_content_without_a_state_dict_is_refused(content: Any, found: str) -> No
 
     assert found in str(caught.value)
     assert "--weights FILE" in str(caught.value)
+
+
+def test_single_unnamed_layer_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"tensor 'weight' belongs to no named layer"):
+        mlp_from_state_dict(
+            nn.Linear(4, 2).state_dict(), activation="tanh", where="f.pt", in_file_order=True
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.environment import Environment
@@ -56,7 +57,7 @@ PRUNED = BundleFacts(
 )
 
 
-def row(bundle: str, median_s: float, **changes) -> Row:
+def row(bundle: str, median_s: float, **changes: Any) -> Row:
     """Return a row of a thousand samples about a median, ten of them slow."""
     parity = Parity(passed=True, output="y", max_abs=3.25e-7, tolerance=1e-5)
     base = Row(

@@ -48,8 +48,14 @@ def line_of(table, *words):
 
 def test_a_row_shows_its_own_numbers():
     assert line_of(console.bench_table(result()), "pruned") == (
-        "pruned ort-cpu 1 100 µs 109 µs ± 89.6 µs 100 µs 109 µs 10,000/s 4.00× 3.25e-07"
+        "pruned ort-cpu 1 100 µs 109 µs ± 89.6 µs 100 µs 109 µs 4.00× 10,000/s 3.25e-07"
     )
+
+
+def test_a_narrow_screen_gets_whole_columns_and_is_told_of_the_others():
+    table = console.bench_table(result(), width=80)
+    assert line_of(table, "ort-cpu", "4.00×") == "pruned ort-cpu 1 100 µs 100 µs 109 µs 4.00×"
+    assert "--json or --markdown" in " ".join(shown(table).split())
 
 
 def test_a_row_that_was_not_timed_shows_its_status_and_no_numbers():

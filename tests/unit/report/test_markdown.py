@@ -270,4 +270,5 @@ def check_intact(text, name):
     for line in text.split("\n"):
         assert not line.startswith(("#", "---", "    ")) or line == "# Results"
     if name:
-        assert " ".join(name.split()) in [cell for table in tables(text) for line in table for cell in line]  # fmt: skip
+        found = {cell for table in tables(text) for line in table for cell in line}
+        assert " ".join(name.split()) in found

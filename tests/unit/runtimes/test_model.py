@@ -1,5 +1,8 @@
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 from spinn_edge.core.errors import BundleError, InferenceError, UsageError
 from spinn_edge.core.manifest import MANIFEST_NAME
@@ -73,13 +76,12 @@ def test_what_is_no_array_is_refused_with_what_it_is(tiny_bundle, given):
 
 
 def test_a_torch_tensor_is_refused_by_its_name(tiny_bundle):
-    import torch
-
+    tensor: Any = torch.zeros(2, 18)
     with (
         open_runtime(tiny_bundle, runtime="ort-cpu") as model,
         pytest.raises(InferenceError, match="is a Tensor, expected a numpy array"),
     ):
-        model(torch.zeros(2, 18))
+        model(tensor)
 
 
 def test_an_unknown_runtime_is_refused(tiny_bundle):

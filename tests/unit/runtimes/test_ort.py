@@ -133,9 +133,9 @@ def test_a_failure_inside_onnxruntime_is_wrapped_with_its_words():
         [("y", FLOAT, ["a", "b"])],
     )
     runtime = ort.OnnxRuntime(session, (TensorSpec("y", (None, None), np.dtype(np.float32)),))
-    runtime.inputs = runtime.inputs[:1] + (TensorSpec("shape", (None,), np.dtype(np.int64)),)
+    runtime.inputs = (*runtime.inputs[:1], TensorSpec("shape", (None,), np.dtype(np.int64)))
     feeds = {"x": np.ones((2, 3), np.float32), "shape": np.array([4, 5])}
-    with pytest.raises(InferenceError, match="ONNX Runtime failed: .+") as caught:
+    with pytest.raises(InferenceError, match=r"ONNX Runtime failed: .+") as caught:
         infer(runtime, feeds)
     assert caught.value.__cause__ is not None
 

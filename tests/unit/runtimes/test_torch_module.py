@@ -52,7 +52,7 @@ def test_an_error_of_the_model_is_wrapped_and_chained(open_on):
     def forward(x):
         raise ZeroDivisionError("by their own code\nsecond line")
 
-    with pytest.raises(InferenceError, match="ZeroDivisionError.*by their own code") as caught:
+    with pytest.raises(InferenceError, match=r"ZeroDivisionError.*by their own code") as caught:
         infer(open_on(forward), feeds())
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert "second line" not in str(caught.value)

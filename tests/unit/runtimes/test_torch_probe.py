@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from spinn_edge.runtimes import torch_probe
@@ -9,9 +11,7 @@ def machine(monkeypatch):
 
     def machine(version="2.13.0", programs=()):
         monkeypatch.setattr(torch_probe, "installed_version", lambda *names: version)
-        monkeypatch.setattr(
-            torch_probe.shutil, "which", lambda name: name if name in programs else None
-        )
+        monkeypatch.setattr(shutil, "which", lambda name: name if name in programs else None)
         monkeypatch.delenv("CXX", raising=False)
 
     return machine
