@@ -15,14 +15,14 @@ def score_remarks(scores: Scores, name: str) -> list[str]:
     """
     remarks = []
     for target, score in scores.r2.items():
-        linear = scores.linear_r2[target]
-        if score is None or linear is None:
+        linear = scores.linear_r2.get(target)
+        if score is None:
             remarks.append(f"{name}, {target}: constant over the scored rows, so it has no R²")
         elif score < 0:
             remarks.append(
                 f"{name}, {target}: R² is below 0: the mean of the scored rows predicts it better"
             )
-        elif linear > score:
+        elif linear is not None and linear > score:
             remarks.append(
                 f"{name}, {target}: a linear regression scores higher "
                 f"({f.score(linear)} against {f.score(score)})"

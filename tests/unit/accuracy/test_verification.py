@@ -22,7 +22,6 @@ from spinn_edge.core.errors import (
     InferenceError,
     MissingDependencyError,
     RuntimeUnavailableError,
-    UsageError,
 )
 from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import OutputTolerance
