@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
@@ -31,7 +31,8 @@ class Row:
         reason: why it is not ``ok``; None when it is.
         threads: CPU threads inside one operator.
         samples_s: wall time of single inferences, seconds, in run order; empty unless ``ok``.
-        warmup_runs: inferences before the first sample.
+        launch_samples: how many of them each process took, in order; one entry a launch.
+        warmup_runs: inferences before the first sample of each launch, added up.
         parity: comparison with the golden outputs that was made first; None if it did not come
             to that.
         file_bytes: size of the file that the runtime loaded; None where there is none.
@@ -46,6 +47,7 @@ class Row:
     reason: str | None
     threads: int
     samples_s: tuple[float, ...] = ()
+    launch_samples: tuple[int, ...] = ()
     warmup_runs: int = 0
     parity: Parity | None = None
     file_bytes: int | None = None
@@ -99,6 +101,7 @@ class Row:
             "threads": self.threads,
             "boundary": BOUNDARY,
             "samples_s": list(self.samples_s),
+            "launch_samples": list(self.launch_samples),
             "warmup_runs": self.warmup_runs,
             "median_s": self.median_s,
             "mean_s": self.mean_s,
@@ -110,6 +113,31 @@ class Row:
             "parity": None if self.parity is None else encode(self.parity),
             "file_bytes": self.file_bytes,
         }
+
+
+def pool(launches: Sequence[Row]) -> Row:
+    """Join the rows of several launches of one bundle, runtime and batch.
+
+    Samples stand launch after launch, none left out. One launch that was not timed decides for
+    all: its row is returned.
+
+    Args:
+        launches: at least one row.
+    """
+    for row in launches:
+        if row.status != "ok":
+            return row
+    return replace(
+        launches[0],
+        samples_s=tuple(sample for row in launches for sample in row.samples_s),
+        launch_samples=tuple(len(row.samples_s) for row in launches),
+        warmup_runs=sum(row.warmup_runs for row in launches),
+        parity=max(
+            (row.parity for row in launches if row.parity is not None),
+            key=lambda parity: parity.used_share,
+            default=None,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

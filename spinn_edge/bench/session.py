@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from spinn_edge.bench.environment import describe_environment
 from spinn_edge.bench.launch import run_in_process
-from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row
+from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row, pool
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.bench.worker import Job
 from spinn_edge.core.bundle import Bundle
@@ -23,14 +23,17 @@ class BenchRequest:
     Attributes:
         runtimes: names from the registry.
         batches: samples in one inference.
+        launches: fresh processes for each bundle and runtime. A process can sit in a fast or a
+            slow placement of memory and stay there, so one launch is one sample of that.
         threads: CPU threads inside one operator.
-        timeout_s: time for one bundle on one runtime, start and compilation included.
+        timeout_s: time for one launch, start and compilation included.
         trust_factory: see :class:`spinn_edge.runtimes.base.OpenOptions`.
         rule: when to stop.
     """
 
     runtimes: tuple[str, ...]
     batches: tuple[int, ...] = (1, 1000)
+    launches: int = 1
     threads: int = 1
     timeout_s: float = 300.0
     trust_factory: bool = False
@@ -44,8 +47,9 @@ class BenchRequest:
                 f"name at least one runtime and batch sizes of 1 or more, got runtimes "
                 f"{list(self.runtimes)} and batches {list(self.batches)}"
             )
-        if self.threads < 1:
-            raise UsageError(f"--threads must be at least 1, got {self.threads}")
+        for option, value in (("--threads", self.threads), ("--launches", self.launches)):
+            if value < 1:
+                raise UsageError(f"{option} must be at least 1, got {value}")
 
 
 def run_bench(
@@ -57,8 +61,8 @@ def run_bench(
 ) -> BenchResult:
     """Time a bundle, and beside it a baseline, runtime by runtime.
 
-    The baseline comes right before the bundle on each runtime, so that a drift of the machine's
-    speed hits both.
+    Launches alternate, baseline, bundle, baseline, bundle, so that a drift of the machine's speed
+    hits both. A batch size that was not timed in one launch is not tried again.
 
     Args:
         bundle: what is timed.
@@ -71,18 +75,7 @@ def run_bench(
     named = _named(bundle, baseline)
     rows: list[Row] = []
     for runtime in request.runtimes:
-        for label, item in named.items():
-            on_job(label, runtime)
-            job = Job(
-                folder=str(item.root),
-                label=label,
-                runtime=runtime,
-                batches=request.batches,
-                threads=request.threads,
-                trust_factory=request.trust_factory,
-                rule=request.rule,
-            )
-            rows += run_in_process(job, timeout_s=request.timeout_s)
+        rows += _time_runtime(runtime, named, request, on_job)
     baseline_label = next(iter(named)) if baseline is not None else None
     facts = [
         BundleFacts.of(item, label, baseline=label == baseline_label)
@@ -94,6 +87,39 @@ def run_bench(
         bundles=tuple(facts),
         rows=_with_baseline(rows, baseline_label),
     )
+
+
+def _time_runtime(
+    runtime: str,
+    named: Mapping[str, Bundle],
+    request: BenchRequest,
+    on_job: Callable[[str, str], None],
+) -> list[Row]:
+    launched: dict[tuple[str, int], list[Row]] = {
+        (label, batch): [] for label in named for batch in request.batches
+    }
+    for _ in range(request.launches):
+        for label, bundle in named.items():
+            batches = tuple(
+                batch
+                for batch in request.batches
+                if all(row.status == "ok" for row in launched[label, batch])
+            )
+            if not batches:
+                continue
+            on_job(label, runtime)
+            job = Job(
+                folder=str(bundle.root),
+                label=label,
+                runtime=runtime,
+                batches=batches,
+                threads=request.threads,
+                trust_factory=request.trust_factory,
+                rule=request.rule,
+            )
+            for row in run_in_process(job, timeout_s=request.timeout_s):
+                launched[label, row.batch].append(row)
+    return [pool(rows) for rows in launched.values()]
 
 
 def _named(bundle: Bundle, baseline: Bundle | None) -> dict[str, Bundle]:

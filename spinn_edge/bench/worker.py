@@ -97,6 +97,7 @@ def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Row:
         status="ok",
         reason=None,
         samples_s=timing.samples_s,
+        launch_samples=(len(timing.samples_s),),
         warmup_runs=timing.warmup_runs,
         parity=parity,
         file_bytes=files[0].bytes if files else None,

@@ -22,9 +22,14 @@ def bench(
     runtime: Annotated[str, typer.Option(help="all, or names separated by commas.")] = "all",
     batch: Annotated[str, typer.Option(help="Samples in one inference.")] = "1,1000",
     threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
-    seconds: Annotated[float, typer.Option(help="Time for samples, for each row.")] = 1.0,
+    launches: Annotated[
+        int, typer.Option(help="Fresh processes for each model and runtime, alternating.", min=1)
+    ] = 3,
+    seconds: Annotated[
+        float, typer.Option(help="Time for samples, for each row and launch.")
+    ] = 0.5,
     timeout: Annotated[
-        float, typer.Option(help="Seconds after which a runtime's process is ended.", min=1)
+        float, typer.Option(help="Seconds after which a launch is ended.", min=1)
     ] = 300.0,
     json: o.Json = None,
     markdown: Annotated[
@@ -37,7 +42,7 @@ def bench(
     trust_pickle: o.TrustPickle = False,
     trust_factory: o.TrustFactory = False,
 ) -> None:
-    """Time a bundle on runtimes, each in its own process, after its parity was checked there."""
+    """Time a bundle on runtimes, each in processes of its own, after parity was checked there."""
     from spinn_edge.bench.session import BenchRequest, run_bench
     from spinn_edge.bench.timing import TimingRule
     from spinn_edge.cli.output import Printer
@@ -50,6 +55,7 @@ def bench(
     request = BenchRequest(
         runtimes=o.runtime_names(runtime),
         batches=tuple(dict.fromkeys(o.whole_numbers(batch, "--batch"))),
+        launches=launches,
         threads=threads,
         timeout_s=timeout,
         trust_factory=trust_factory,

@@ -42,7 +42,8 @@ class TourPlan:
         finetune_epochs: after each round.
         round_to: hidden widths become multiples of this: 16 floats fill a vector register of
             AVX-512 and a tile of a tensor core.
-        bench_s: time for samples, for each row of the table.
+        launches: fresh processes for each bundle and runtime.
+        bench_s: time for samples, for each row and launch.
         runtimes: names to time.
     """
 
@@ -54,7 +55,8 @@ class TourPlan:
     rounds: int = 3
     finetune_epochs: int = 10
     round_to: int = 16
-    bench_s: float = 1.0
+    launches: int = 3
+    bench_s: float = 0.5
     runtimes: tuple[str, ...] = ()
 
 
@@ -64,6 +66,7 @@ QUICK = TourPlan(
     rows_per_tool=100,
     epochs=10,
     finetune_epochs=5,
+    launches=1,
     bench_s=0.3,
     runtimes=("eager", "torchscript", "pt2", "ort-cpu", "ort-cuda", "trt"),
 )
@@ -190,7 +193,9 @@ def run_tour(
     )
     result = run_bench(
         small,
-        BenchRequest(runtimes=runtimes, rule=TimingRule(budget_s=plan.bench_s)),
+        BenchRequest(
+            runtimes=runtimes, launches=plan.launches, rule=TimingRule(budget_s=plan.bench_s)
+        ),
         baseline=dense,
         on_job=lambda name, runtime: listener.on_step(f"timing {name} on {runtime}"),
     )

@@ -118,6 +118,7 @@ def _rows(result: BenchResult) -> Iterator[str]:
             "speed-up",
             "parity max abs",
             "samples",
+            "launches",
         ]
     )
     for row in result.rows:
@@ -137,6 +138,7 @@ def _rows(result: BenchResult) -> Iterator[str]:
                 f.ratio(row.speedup),
                 f.magnitude(parity),
                 str(len(row.samples_s)),
+                str(len(row.launch_samples)),
             ]
         )
 

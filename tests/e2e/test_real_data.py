@@ -28,7 +28,18 @@ def test_nasa_milling_goes_the_whole_way(tmp_path: Path) -> None:
     run("export", pruned, "--format", "onnx", "--out", exported)
     verified = run("verify", exported, "--runtime", "ort-cpu", "--json", "-")
     timed = run(
-        *("bench", exported, "--runtime", "ort-cpu", "--batch", "1", "--seconds", "0.05"),
+        *(
+            "bench",
+            exported,
+            "--runtime",
+            "ort-cpu",
+            "--batch",
+            "1",
+            "--seconds",
+            "0.05",
+            "--launches",
+            "1",
+        ),
         *("--json", "-"),
     )
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.environment import Environment
-from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row
+from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row, pool
 from tests.fakes.runtime import doubling_bundle
 
 PARITY = Parity(passed=True, output="y", max_abs=1e-6, tolerance=1e-4)
@@ -129,7 +129,9 @@ def result_of(bundle, *rows):
 
 def test_a_row_has_its_published_keys_and_values():
     samples = [0.001, 0.002, 0.003]
-    document = row(samples, warmup_runs=20, file_bytes=99, baseline_median_s=0.004).to_json()
+    document = row(
+        samples, launch_samples=(2, 1), warmup_runs=20, file_bytes=99, baseline_median_s=0.004
+    ).to_json()
     assert document == {
         "bundle": "pruned",
         "runtime": "ort-cpu",
@@ -139,6 +141,7 @@ def test_a_row_has_its_published_keys_and_values():
         "threads": 1,
         "boundary": "host-to-host",
         "samples_s": samples,
+        "launch_samples": [2, 1],
         "warmup_runs": 20,
         "median_s": 0.002,
         "mean_s": pytest.approx(0.002),
@@ -187,3 +190,20 @@ def test_parameter_bytes_are_unknown_where_parameters_are(tmp_path):
     manifest = dataclasses.replace(bundle.manifest, parameters=None)
     facts = BundleFacts.of(dataclasses.replace(bundle, manifest=manifest), "n", baseline=False)
     assert facts.parameter_bytes is None
+
+
+def test_pooled_launches_keep_every_sample_and_the_worst_parity():
+    def parity(max_abs):
+        return Parity(passed=True, output="y", max_abs=max_abs, tolerance=1.0)
+
+    pooled = pool(
+        [
+            row([1.0, 2.0], warmup_runs=5, parity=parity(0.1)),
+            row([9.0], warmup_runs=6, parity=parity(0.7)),
+        ]
+    )
+    assert pooled.samples_s == (1.0, 2.0, 9.0)
+    assert pooled.launch_samples == (2, 1)
+    assert pooled.median_s == 2.0  # of all samples, not a mean of medians
+    assert pooled.warmup_runs == 11
+    assert pooled.parity == parity(0.7)

@@ -167,3 +167,40 @@ def test_real_runtimes_are_timed_and_the_missing_ones_are_named(tiny_bundle, tmp
         assert r.parity is not None
         assert r.parity.passed
         assert (r.speedup is None) == (r.bundle == "copy")
+
+
+def test_launches_alternate_between_baseline_and_bundle(bundles, jobs):
+    bundle, baseline = bundles
+    result = run_bench(bundle, request_for("ort-cpu", launches=3), baseline=baseline)
+    assert [job.label for job, _ in jobs] == ["dense", "pruned"] * 3
+    assert all(r.launch_samples == (3, 3, 3) and len(r.samples_s) == 9 for r in result.rows)
+
+
+def test_what_was_not_timed_is_not_launched_again(bundles, jobs):
+    result = run_bench(bundles[0], request_for("trt", batches=(1, 7), launches=3))
+    assert len(jobs) == 1
+    assert [r.status for r in result.rows] == ["unavailable"] * 2
+
+
+def test_batch_that_fails_in_a_later_launch_fails_as_a_whole(bundles, monkeypatch):
+    tried = []
+
+    def run_in_process(job, *, timeout_s):
+        tried.append(job.batches)
+        good = [row([0.001], bundle=job.label, runtime=job.runtime, batch=1)]
+        return (
+            [*good, failed_row(job, 7, "ended by SIGSEGV")]
+            if len(tried) == 2
+            else [
+                row([0.001], bundle=job.label, runtime=job.runtime, batch=batch)
+                for batch in job.batches
+            ]
+        )
+
+    monkeypatch.setattr(session, "run_in_process", run_in_process)
+    rows = run_bench(bundles[0], request_for("ort-cpu", batches=(1, 7), launches=3)).rows
+    assert tried == [(1, 7), (1, 7), (1,)]
+    assert [(r.batch, r.status, r.reason) for r in rows] == [
+        (1, "ok", None),
+        (7, "failed", "ended by SIGSEGV"),
+    ]

@@ -178,7 +178,7 @@ def test_bench_json_and_markdown_come_from_the_same_rows(
 ) -> None:
     done = cli(
         *("bench", exported, "--baseline", trained, "--runtime", "eager,ort-cpu"),
-        *("--batch", "1,7", "--seconds", "0.02"),
+        *("--batch", "1,7", "--seconds", "0.02", "--launches", "1"),
         *("--json", tmp_path / "r.json", "--markdown", tmp_path / "r.md"),
     )
     assert done.code == 6  # the baseline has no ONNX file, and that was said
@@ -200,7 +200,7 @@ def test_bench_json_and_markdown_come_from_the_same_rows(
 def test_bench_of_an_onnx_file_needs_no_bundle(cli: Cli, exported: Path) -> None:
     done = cli(
         *("bench", exported / "model.onnx", "--runtime", "ort-cpu", "--batch", "1"),
-        *("--seconds", "0.02", "--json", "-"),
+        *("--seconds", "0.02", "--launches", "1", "--json", "-"),
     )
     assert done.code == 0, done.err
     (row,) = json.loads(done.out)["rows"]

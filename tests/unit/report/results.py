@@ -68,6 +68,7 @@ def row(bundle: str, median_s: float, **changes: Any) -> Row:
         reason=None,
         threads=1,
         samples_s=(median_s,) * 990 + (10 * median_s,) * 10,
+        launch_samples=(400, 300, 300),
         parity=parity,
     )
     return replace(base, **changes)
@@ -82,6 +83,7 @@ def unavailable(bundle: str, reason: str = "no GPU") -> Row:
         status="unavailable",
         reason=reason,
         samples_s=(),
+        launch_samples=(),
         parity=None,
     )
 

@@ -160,6 +160,7 @@ def test_a_row_shows_its_own_numbers():
         "speed-up": "4.00×",
         "parity max abs": "3.25e-07",
         "samples": "1000",
+        "launches": "3",
     }
     assert dict(zip(header, pruned, strict=True)) == expected
     assert dict(zip(header, dense, strict=True))["speed-up"] == "–"
@@ -167,7 +168,7 @@ def test_a_row_shows_its_own_numbers():
 
 def test_a_row_that_was_not_timed_shows_dashes_and_its_reason_below():
     text = results_markdown(result((unavailable("pruned", "no GPU\nhere"),), (PRUNED,)))
-    assert tables(text)[0][2][3:] == ["unavailable", *["–"] * 7, "0"]
+    assert tables(text)[0][2][3:] == ["unavailable", *["–"] * 7, "0", "0"]
     assert "- pruned, trt, batch 1: unavailable: no GPU here" in text
 
 
