@@ -47,9 +47,10 @@ def bench(
     from spinn_edge.bench.timing import TimingRule
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
-    from spinn_edge.report.console import bench_reasons, bench_table
+    from spinn_edge.report.console import bench_table
     from spinn_edge.report.json_document import to_text
     from spinn_edge.report.markdown import results_markdown
+    from spinn_edge.report.remarks import row_remarks
 
     printer = Printer(json, markdown)
     request = BenchRequest(
@@ -77,7 +78,7 @@ def bench(
             # plain lines: a spinner would take time from what is measured
             on_job=lambda name, runtime: printer.say(f"timing {name} on {runtime}"),
         )
-    printer.show(bench_table(result, width=printer.width), *bench_reasons(result))
+    printer.show(bench_table(result, width=printer.width), *row_remarks(result))
     printer.write(to_text(result.to_json()), json)
     printer.write(results_markdown(result), markdown)
     raise_for_rows(result, every_runtime=runtime == "all")

@@ -23,14 +23,13 @@ def demo(
     from spinn_edge.core.optional import require
     from spinn_edge.report.console import (
         audit_table,
-        bench_reasons,
         bench_table,
         scores_table,
         verification_table,
     )
     from spinn_edge.report.json_document import to_text
     from spinn_edge.report.markdown import results_markdown
-    from spinn_edge.report.remarks import score_remarks
+    from spinn_edge.report.remarks import row_remarks, score_remarks
 
     require("torch", extra="export")
     from spinn_edge.demo.tour import FULL, QUICK, Listener, run_tour
@@ -49,7 +48,7 @@ def demo(
                 *score_remarks(training.scores, bundle.name),
             )
     printer.show(*map(verification_table, tour.verifications))
-    printer.show(bench_table(tour.result, width=printer.width), *bench_reasons(tour.result))
+    printer.show(bench_table(tour.result, width=printer.width), *row_remarks(tour.result))
     printer.write(to_text(tour.result.to_json()), str(out / "results.json"))
     printer.write(results_markdown(tour.result), str(out / "results.md"))
     if not all(verification.passed for verification in tour.verifications):

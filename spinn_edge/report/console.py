@@ -50,20 +50,6 @@ def bench_table(result: BenchResult, *, width: int = FULL_WIDTH) -> Table:
     return table
 
 
-def bench_reasons(result: BenchResult) -> list[str]:
-    """Return a sentence for each row that was not timed, batches of one runtime together."""
-    batches: dict[tuple[str, str, str, str], list[int]] = {}
-    for row in result.rows:
-        if row.reason is not None:
-            key = (row.bundle, row.runtime, row.status, row.reason)
-            batches.setdefault(key, []).append(row.batch)
-    return [
-        f"{bundle}, {runtime}, batch {', '.join(map(str, sizes))}: {status}: "
-        + " ".join(reason.split())
-        for (bundle, runtime, status, reason), sizes in batches.items()
-    ]
-
-
 def verification_table(verification: Verification) -> Table:
     """Return a line for each check and each runtime that was skipped."""
     table = _table(

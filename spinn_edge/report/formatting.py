@@ -49,7 +49,7 @@ def score(value: float | None) -> str:
 
 def difference(before: float | None, after: float | None) -> str:
     """Return ``+0.0123``, the second less the first; a dash where one is None."""
-    return "–" if before is None or after is None else f"{after - before:+.4f}"
+    return "–" if before is None or after is None else f"{after - before:+z.4f}"
 
 
 def magnitude(value: float | None) -> str:
@@ -61,7 +61,7 @@ def change(before: float, after: float) -> str:
     """Return the relative change with its sign: ``-68.5 %``."""
     if before == 0:
         return "–"
-    return f"{(after - before) / abs(before):+.1%}".replace("%", " %")
+    return f"{(after - before) / abs(before):+z.1%}".replace("%", " %")
 
 
 def dashed(widths: Sequence[int]) -> str:

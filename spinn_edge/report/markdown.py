@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from spinn_edge.bench.measurement import BOUNDARY, BenchResult, BundleFacts, Row
 from spinn_edge.report import formatting as f
-from spinn_edge.report.remarks import score_remarks
+from spinn_edge.report.remarks import row_remarks, score_remarks
 
 
 def results_markdown(result: BenchResult) -> str:
@@ -155,12 +155,7 @@ def _notes(result: BenchResult) -> Iterator[str]:
             yield f"\nScores of {_cell(facts.name)}: {_cell(facts.scores.source)}."
             for remark in score_remarks(facts.scores, facts.name):
                 yield f"\n- {_cell(remark)}."
-    for row in result.rows:
-        if row.reason is not None:
-            yield (
-                f"\n- {_cell(row.bundle)}, {_cell(row.runtime)}, batch {row.batch}: {row.status}: "
-                f"{_cell(row.reason)}"
-            )
+    yield from (f"\n- {_cell(remark)}" for remark in row_remarks(result))
 
 
 def _environment(result: BenchResult) -> Iterator[str]:

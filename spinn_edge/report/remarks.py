@@ -1,7 +1,8 @@
-"""What a table of scores means, in words."""
+"""What tables mean, in words."""
 
 from __future__ import annotations
 
+from spinn_edge.bench.measurement import BenchResult
 from spinn_edge.core.manifest import Scores
 from spinn_edge.report import formatting as f
 
@@ -28,3 +29,17 @@ def score_remarks(scores: Scores, name: str) -> list[str]:
                 f"({f.score(linear)} against {f.score(score)})"
             )
     return remarks
+
+
+def row_remarks(result: BenchResult) -> list[str]:
+    """Return a sentence for each row that was not timed, batches of one runtime together."""
+    batches: dict[tuple[str, str, str, str], list[int]] = {}
+    for row in result.rows:
+        if row.reason is not None:
+            key = (row.bundle, row.runtime, row.status, row.reason)
+            batches.setdefault(key, []).append(row.batch)
+    return [
+        f"{bundle}, {runtime}, batch {', '.join(map(str, sizes))}: {status}: "
+        + " ".join(reason.split())
+        for (bundle, runtime, status, reason), sizes in batches.items()
+    ]

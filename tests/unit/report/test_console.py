@@ -63,19 +63,6 @@ def test_a_row_that_was_not_timed_shows_its_status_and_no_numbers():
     assert line_of(table, "pruned") == "pruned trt 1 unavailable"
 
 
-def test_reasons_join_the_batches_they_hold_for():
-    rows = (
-        unavailable("pruned"),
-        dataclasses.replace(unavailable("pruned"), batch=7),
-        unavailable("dense", "no GPU\n  there"),
-        row("pruned", 1e-4),
-    )
-    assert console.bench_reasons(result(rows)) == [
-        "pruned, trt, batch 1, 7: unavailable: no GPU",
-        "dense, trt, batch 1: unavailable: no GPU there",
-    ]
-
-
 # --- verification
 
 
