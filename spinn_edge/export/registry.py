@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from spinn_edge.core.errors import UsageError, first_line
+from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import FileEntry
+from spinn_edge.core.plugins import with_plugins
 from spinn_edge.core.tensors import Array, TensorSpec
 
 if TYPE_CHECKING:
@@ -89,21 +89,7 @@ def entries() -> dict[str, ExporterEntry]:
         UsageError: two providers claim one format, or a plug-in cannot be loaded or names no
             :class:`ExporterEntry`.
     """
-    found = dict(EXPORTERS)
-    for plugin in entry_points(group="spinn_edge.exporters"):
-        if plugin.name in found:
-            raise UsageError(f"export format '{plugin.name}' is claimed twice ({plugin.value})")
-        try:
-            entry = plugin.load()
-        except Exception as exc:  # their module may raise anything while it is imported
-            raise UsageError(
-                f"entry point '{plugin.name}' ({plugin.value}) cannot be loaded "
-                f"({type(exc).__name__}: {first_line(exc)}); repair or uninstall its package"
-            ) from exc
-        if not isinstance(entry, ExporterEntry):
-            raise UsageError(f"entry point '{plugin.name}' ({plugin.value}) is no ExporterEntry")
-        found[plugin.name] = entry
-    return found
+    return with_plugins(EXPORTERS, ExporterEntry, "spinn_edge.exporters")
 
 
 def in_order(formats: Sequence[str]) -> dict[str, ExporterEntry]:

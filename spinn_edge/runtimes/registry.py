@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import entry_points
 from typing import Any, cast
 
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.errors import UsageError, first_line
+from spinn_edge.core.errors import UsageError
+from spinn_edge.core.plugins import with_plugins
 from spinn_edge.runtimes.base import (
     Availability,
     Opener,
@@ -53,21 +53,7 @@ def entries() -> dict[str, RuntimeEntry]:
         UsageError: two providers claim one name, or a plug-in cannot be loaded or names no
             :class:`RuntimeEntry`.
     """
-    found = dict(RUNTIMES)
-    for plugin in entry_points(group="spinn_edge.runtimes"):
-        if plugin.name in found:
-            raise UsageError(f"runtime name '{plugin.name}' is claimed twice ({plugin.value})")
-        try:
-            entry = plugin.load()
-        except Exception as exc:  # their module may raise anything while it is imported
-            raise UsageError(
-                f"entry point '{plugin.name}' ({plugin.value}) cannot be loaded "
-                f"({type(exc).__name__}: {first_line(exc)}); repair or uninstall its package"
-            ) from exc
-        if not isinstance(entry, RuntimeEntry):
-            raise UsageError(f"entry point '{plugin.name}' ({plugin.value}) is no RuntimeEntry")
-        found[plugin.name] = entry
-    return found
+    return with_plugins(RUNTIMES, RuntimeEntry, "spinn_edge.runtimes")
 
 
 def find(name: str) -> RuntimeEntry:

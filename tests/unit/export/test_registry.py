@@ -23,7 +23,9 @@ def install(monkeypatch):
     def install(**plugins):
         found = [FakeEntryPoint(name, loaded) for name, loaded in plugins.items()]
         groups = {"spinn_edge.exporters": found}
-        monkeypatch.setattr(registry, "entry_points", lambda *, group: groups.get(group, []))
+        monkeypatch.setattr(
+            "spinn_edge.core.plugins.entry_points", lambda *, group: groups.get(group, [])
+        )
 
     return install
 

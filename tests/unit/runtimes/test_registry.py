@@ -30,7 +30,9 @@ def install(monkeypatch):
     def install(**plugins):
         found = [FakeEntryPoint(name, loaded) for name, loaded in plugins.items()]
         groups = {"spinn_edge.runtimes": found}
-        monkeypatch.setattr(registry, "entry_points", lambda *, group: groups.get(group, []))
+        monkeypatch.setattr(
+            "spinn_edge.core.plugins.entry_points", lambda *, group: groups.get(group, [])
+        )
 
     return install
 
@@ -83,7 +85,7 @@ def test_a_plugin_that_claims_a_built_in_name_is_refused(install):
 
 def test_two_plugins_of_one_name_are_refused(monkeypatch):
     twice = [FakeEntryPoint("doubler", ENTRY)] * 2
-    monkeypatch.setattr(registry, "entry_points", lambda *, group: twice)
+    monkeypatch.setattr("spinn_edge.core.plugins.entry_points", lambda *, group: twice)
     with pytest.raises(UsageError, match="claimed twice"):
         registry.entries()
 
