@@ -15,7 +15,7 @@ from spinn_edge.bench.measurement import BenchResult
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.core.bundle import Bundle, check_output_free
-from spinn_edge.core.errors import MissingDependencyError, UsageError
+from spinn_edge.core.errors import BundleError, MissingDependencyError, UsageError
 from spinn_edge.core.table import read_table
 from spinn_edge.demo.milling import GROUP, TARGETS, simulate, split_by_tool, write_csv
 from spinn_edge.export.bundling import ExportRequest
@@ -26,6 +26,13 @@ from spinn_edge.models.reference import Optimisation, train_mlp
 from spinn_edge.pruning.reference import prune_on_rows
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.trt_backend import load_backend
+
+_DATA = "data"
+_OURS = (
+    *("dense", "pruned", "results.json", "results.md", _DATA),
+    *(f"{_DATA}/train.csv", f"{_DATA}/test.csv"),
+)
+"""All that a tour leaves in its folder, the results that its caller writes there included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,17 +123,16 @@ def run_tour(
         out: folder to write.
         plan: sizes.
         seed: of data, weights and splits.
-        force: replace the bundles of an earlier tour.
+        force: replace an earlier tour; other files are never replaced.
         listener: hears of progress.
 
     Raises:
-        BundleError: ``out`` holds bundles already and ``force`` is False.
+        BundleError: ``out`` holds files and ``force`` is False, or files that are no tour's.
         KeyboardInterrupt: the user stopped a training run.
     """
-    for name in ("dense", "pruned"):
-        check_output_free(out / name, force=force)
+    _check_folder(out, force=force)
     listener.on_step("simulating milling tools")
-    train_csv, test_csv = _write_data(out / "data", plan, seed)
+    train_csv, test_csv = _write_data(out / _DATA, plan, seed)
     recipe = make_recipe(read_table(train_csv), targets=TARGETS, group=GROUP, split_seed=seed)
     split = load_split(train_csv, recipe)
     request = ExportRequest(formats=_formats(listener))
@@ -200,6 +206,21 @@ def run_tour(
         on_job=lambda name, runtime: listener.on_step(f"timing {name} on {runtime}"),
     )
     return Tour(dense=dense, pruned=small, verifications=verifications, result=result)
+
+
+def _check_folder(out: Path, *, force: bool) -> None:
+    """Refuse a folder that is not free, or holds what no tour wrote."""
+    found = sorted(path.relative_to(out) for path in out.glob("*")) if out.is_dir() else []
+    if found and not force:
+        raise BundleError(f"{out} holds files; choose another --out or replace a demo with --force")
+    data = sorted(path.relative_to(out) for path in (out / _DATA).glob("*"))
+    if foreign := [p.as_posix() for p in (*found, *data) if p.as_posix() not in _OURS]:
+        raise BundleError(
+            f"{out} holds '{foreign[0]}', which no demo wrote; --force replaces demos only, so "
+            "nothing of yours is lost: choose another --out"
+        )
+    for name in ("dense", "pruned"):
+        check_output_free(out / name, force=force)
 
 
 def _write_data(folder: Path, plan: TourPlan, seed: int) -> tuple[Path, Path]:

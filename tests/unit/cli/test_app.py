@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,18 @@ def test_ctrl_c_leaves_with_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(module, "app", lambda: sys.exit(module.INTERRUPTED))
     done = cli("runtimes")
     assert (done.code, done.err) == (130, "stopped by you\n")
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+@pytest.mark.parametrize("name", ["notes.txt", "data/measured.csv"])
+def test_demo_never_replaces_files_of_the_users(
+    cli: Cli, tmp_path: Path, name: str, force: tuple[str, ...]
+) -> None:
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine")
+    done = cli("demo", "--out", tmp_path, "--quick", *force)
+    assert done.code == 5
+    assert ("no demo wrote" if force else "--force") in done.err
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [mine]
+    assert mine.read_text() == "mine"
