@@ -13,7 +13,7 @@ demo: $(READY)
 	$(BIN)/spinn-edge demo --out demo-output --force
 
 test: $(READY)
-	$(MAKE) check
+	$(MAKE) --no-print-directory check
 
 check:
 	$(BIN)/ruff check .

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.errors import RuntimeUnavailableError
+from spinn_edge.core.errors import InferenceError, RuntimeUnavailableError
 from spinn_edge.core.optional import require
 from spinn_edge.runtimes.base import OpenOptions
 from spinn_edge.runtimes.torch_module import TorchRuntime
@@ -26,4 +29,21 @@ def open_compiled(bundle: Bundle, options: OpenOptions) -> TorchRuntime:
     if (reason := probe_compiler().reason) is not None:
         raise RuntimeUnavailableError(f"{reason}; install one (apt-get install g++) or set CXX")
     module = torch.compile(eager_module(bundle, options), fullgraph=True, dynamic=False)
-    return TorchRuntime(module, bundle.manifest, threads=options.threads)
+    return TorchRuntime(_with_limit_named(module), bundle.manifest, threads=options.threads)
+
+
+def _with_limit_named(module: Callable[..., Any]) -> Callable[..., Any]:
+    """Say in words when torch has compiled as many batch sizes as it does in one process."""
+    limit_hit = require("torch._dynamo.exc", extra="export").FailOnRecompileLimitHit
+
+    def call(*tensors: Any) -> Any:
+        try:
+            return module(*tensors)
+        except limit_hit as exc:
+            raise InferenceError(
+                f"torch.compile stops at batch {tensors[0].shape[0]}: it compiles for a limited "
+                "number of batch sizes in one process (torch._dynamo.config.recompile_limit, 8 by "
+                "default); use fewer sizes, or another runtime"
+            ) from exc
+
+    return call

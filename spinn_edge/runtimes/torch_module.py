@@ -46,6 +46,8 @@ class TorchRuntime:
         try:
             with self._torch.inference_mode():
                 self._result = self._function(*self._bound)
+        except InferenceError:
+            raise
         except Exception as exc:  # torch wraps kernel, compiler and user errors in many types
             raise InferenceError(
                 f"PyTorch failed ({type(exc).__name__}): {first_line(exc)}"
