@@ -36,7 +36,7 @@ from spinn_edge.export.golden import (
     random_inputs,
 )
 from spinn_edge.export.proof import prove
-from spinn_edge.export.reference import Reference, module_reference, onnx_reference
+from spinn_edge.export.reference import Reference, copy_onnx, module_reference, onnx_reference
 from spinn_edge.export.registry import ExporterEntry, ExportJob
 from spinn_edge.export.shapes import input_specs, onnx_outputs
 from spinn_edge.models.loading import LoadedModel
@@ -182,7 +182,8 @@ def _write_source(loaded: LoadedModel, folder: Path) -> list[FileEntry]:
     """Write the form that the model was given in: its weights, or the foreign file itself."""
     if loaded.file is not None:
         name = f"model.{SUFFIXES[loaded.format]}"
-        shutil.copyfile(loaded.file, folder / name)
+        copy = copy_onnx if loaded.format == "onnx" else shutil.copyfile
+        copy(loaded.file, folder / name)
         return [describe_file(folder, name, loaded.format)]
     if loaded.architecture.kind == "file" or loaded.module is None:
         return []  # a module that came out of a pickle: only its exports can be kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -110,6 +111,24 @@ def load_onnx(path: Path) -> Any:
             f"{path} is no valid ONNX file ({first_line(exc)}); it is corrupt or truncated"
         ) from exc
     return graph
+
+
+def copy_onnx(source: Path, target: Path) -> None:
+    """Copy an ONNX file byte for byte, or, where its weights lie beside it, as one file.
+
+    Raises:
+        BundleError: it is corrupt, or its weights are missing.
+        ExportError: it does not fit into one file.
+    """
+    onnx = require("onnx", extra="export")
+    shell = onnx.load(source, load_external_data=False)
+    if not any(onnx.external_data_helper.uses_external_data(t) for t in shell.graph.initializer):
+        shutil.copyfile(source, target)
+        return
+    try:
+        onnx.save(load_onnx(source), target)
+    except ValueError as exc:  # protobuf's limit
+        raise ExportError(f"{source} does not fit into one file: {first_line(exc)}") from exc
 
 
 def name_outputs(result: Any, torch: Any) -> dict[str, Array]:

@@ -8,7 +8,13 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from spinn_edge.core.errors import BundleError, ExportError
-from spinn_edge.export.reference import load_onnx, module_reference, name_outputs, onnx_reference
+from spinn_edge.export.reference import (
+    copy_onnx,
+    load_onnx,
+    module_reference,
+    name_outputs,
+    onnx_reference,
+)
 from tests.fakes.networks import load_mlp, module_in
 
 X = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
@@ -151,3 +157,25 @@ def test_a_graph_that_breaks_the_rules_is_refused(tmp_path):
     )
     with pytest.raises(BundleError, match="no valid ONNX file"):
         load_onnx(path)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_copy_of_an_onnx_file_stands_alone(tmp_path, beside):
+    source, target = tmp_path / "theirs.onnx", tmp_path / "ours" / "model.onnx"
+    target.parent.mkdir()
+    weights = numpy_helper.from_array(np.arange(8, dtype=np.float32).reshape(4, 2), "w")
+    sides = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width])
+        for name, width in (("x", 4), ("y", 2))
+    ]
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    graph = helper.make_graph([node], "g", sides[:1], sides[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, source, save_as_external_data=beside, location="w.data", size_threshold=0)
+
+    copy_onnx(source, target)
+
+    assert [path.name for path in target.parent.iterdir()] == ["model.onnx"]
+    assert (target.read_bytes() == source.read_bytes()) != beside
+    (copied,) = load_onnx(target).graph.initializer
+    np.testing.assert_array_equal(numpy_helper.to_array(copied), numpy_helper.to_array(weights))
