@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -144,12 +144,6 @@ def finish(root: Path, manifest: Manifest) -> None:
 def parameter_bytes(manifest: Manifest) -> int | None:
     """Return 4 bytes a parameter (float32), or None where their number is unknown."""
     return None if manifest.parameters is None else 4 * manifest.parameters
-
-
-def files_by_format(manifest: Manifest) -> Mapping[str, tuple[FileEntry, ...]]:
-    """Return the entries grouped by format."""
-    formats = dict.fromkeys(entry.format for entry in manifest.files)
-    return {name: manifest.files_of(name) for name in formats}
 
 
 def _check_file(root: Path, entry: FileEntry) -> None:

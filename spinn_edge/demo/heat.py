@@ -122,21 +122,6 @@ def temperature_rates_k_per_s(
     )
 
 
-def steady_temperatures_c(
-    load: HeatLoad, constants: SpindleConstants = SPINDLE
-) -> tuple[FloatArray, FloatArray]:
-    """Return shaft and housing temperatures after a long time under a constant load, Celsius."""
-    # Two linear balances, solved by Cramer's rule.
-    across, room, coolant = constants.bearing_w_per_k, constants.room_w_per_k, load.coolant_w_per_k
-    shaft_w = load.shaft_w + coolant * load.coolant_c
-    housing_w = load.housing_w + room * load.room_c
-    determinant = across * coolant + across * room + coolant * room
-    return (
-        ((across + room) * shaft_w + across * housing_w) / determinant,
-        ((across + coolant) * housing_w + across * shaft_w) / determinant,
-    )
-
-
 def nose_displacement_um(
     shaft_c: FloatArray, housing_c: FloatArray, constants: SpindleConstants = SPINDLE
 ) -> FloatArray:

@@ -12,7 +12,6 @@ from spinn_edge.core.bundle import (
     Bundle,
     check_output_free,
     describe_file,
-    files_by_format,
     finish,
     parameter_bytes,
     sha256_of,
@@ -167,13 +166,6 @@ def test_describe_file_records_size_and_digest(tmp_path: Path) -> None:
 def test_parameter_bytes_counts_float32(tiny_bundle: Bundle) -> None:
     assert parameter_bytes(tiny_bundle.manifest) == 4 * (19 * 16 + 17 * 16 + 17 * 2)
     assert parameter_bytes(replace(tiny_bundle.manifest, parameters=None)) is None
-
-
-def test_files_by_format_groups_in_manifest_order(tiny_bundle: Bundle) -> None:
-    groups = files_by_format(tiny_bundle.manifest)
-
-    assert list(groups) == list(dict.fromkeys(e.format for e in tiny_bundle.manifest.files))
-    assert sum(map(len, groups.values())) == len(tiny_bundle.manifest.files)
 
 
 # Writing

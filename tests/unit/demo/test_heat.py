@@ -7,7 +7,6 @@ from spinn_edge.demo.heat import (
     bearing_friction_w,
     heat_load,
     nose_displacement_um,
-    steady_temperatures_c,
     temperature_rates_k_per_s,
 )
 from spinn_edge.demo.milling import MAX_STEP_S
@@ -23,6 +22,21 @@ def load_at(flow_l_per_min: float = 8.0, speed_rpm: float = 4000.0) -> HeatLoad:
         coolant_flow_l_per_min=np.array([flow_l_per_min]),
         coolant_c=np.array([22.0]),
         room_c=np.array([25.0]),
+    )
+
+
+def steady_temperatures_c(
+    load: HeatLoad,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return shaft and housing temperatures after a long time under a constant load, Celsius."""
+    # Two linear balances, solved by Cramer's rule.
+    across, room, coolant = SPINDLE.bearing_w_per_k, SPINDLE.room_w_per_k, load.coolant_w_per_k
+    shaft_w = load.shaft_w + coolant * load.coolant_c
+    housing_w = load.housing_w + room * load.room_c
+    determinant = across * coolant + across * room + coolant * room
+    return (
+        ((across + room) * shaft_w + across * housing_w) / determinant,
+        ((across + coolant) * housing_w + across * shaft_w) / determinant,
     )
 
 
