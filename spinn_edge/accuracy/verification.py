@@ -15,9 +15,10 @@ from spinn_edge.core.errors import (
     SpinnEdgeError,
     UsageError,
 )
+from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import Manifest
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import OpenOptions
+from spinn_edge.runtimes.base import OpenOptions, Runtime
 
 CANNOT_RUN_HERE = (MissingDependencyError, RuntimeUnavailableError, IncompatibleBundleError)
 """Errors that say something of this machine, not of the model."""
@@ -89,6 +90,7 @@ def verify_bundle(
     runtimes: Sequence[str],
     options: OpenOptions | None = None,
     on_progress: Callable[[str], None] = lambda runtime: None,
+    on_refusal: Callable[[str, SpinnEdgeError], None] = lambda runtime, error: None,
 ) -> Verification:
     """Run every named runtime on the golden inputs.
 
@@ -97,36 +99,40 @@ def verify_bundle(
         runtimes: names from the registry.
         options: how to open them.
         on_progress: called with each runtime's name before it starts.
+        on_refusal: called with the error of each runtime that could not open the bundle.
 
     Returns:
         Checks at batch 1, 2, 7 and the maximum for each runtime that could be opened.
 
     Raises:
+        BundleError: the bundle has no golden vectors, or they are damaged.
         UsageError: an unknown runtime, or options that make no sense.
     """
+    golden = bundle.golden()
     checks: list[Check] = []
     skipped: list[Skipped] = []
     for name in runtimes:
         on_progress(name)
         try:
-            checks += _check_runtime(bundle, name, options or OpenOptions())
-        except CANNOT_RUN_HERE as exc:
-            skipped.append(Skipped(runtime=name, reason=str(exc)))
+            opened = registry.open_backend(name, bundle, options or OpenOptions())
+        except UsageError:
+            raise
+        except SpinnEdgeError as exc:
+            on_refusal(name, exc)
+            if isinstance(exc, CANNOT_RUN_HERE):
+                skipped.append(Skipped(runtime=name, reason=str(exc)))
+            else:
+                checks.append(_failed(name, 0, str(exc)))
+            continue
+        checks += _check_runtime(bundle.manifest, golden, name, opened)
     return Verification(bundle=bundle.name, checks=tuple(checks), skipped=tuple(skipped))
 
 
-def _check_runtime(bundle: Bundle, name: str, options: OpenOptions) -> list[Check]:
-    limits = against_reference(bundle.manifest.parity)
-    golden = bundle.golden()
-    try:
-        runtime = registry.open_backend(name, bundle, options)
-    except (*CANNOT_RUN_HERE, UsageError):
-        raise
-    except SpinnEdgeError as exc:
-        return [_failed(name, 0, str(exc))]
+def _check_runtime(manifest: Manifest, golden: Golden, name: str, runtime: Runtime) -> list[Check]:
+    limits = against_reference(manifest.parity)
     checks = []
     try:
-        for batch in verification_batches(bundle.manifest):
+        for batch in verification_batches(manifest):
             try:
                 parity = check_golden(runtime, golden, batch, limits)
             except SpinnEdgeError as exc:

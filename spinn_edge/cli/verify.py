@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spinn_edge.cli import options as o
-
-if TYPE_CHECKING:
-    from spinn_edge.accuracy.verification import Verification
 
 
 def verify(
@@ -27,7 +24,7 @@ def verify(
     from spinn_edge.accuracy.verification import verify_bundle
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
-    from spinn_edge.core.errors import ParityError, RuntimeUnavailableError
+    from spinn_edge.core.errors import ParityError, RuntimeUnavailableError, SpinnEdgeError
     from spinn_edge.report.console import verification_table
     from spinn_edge.report.json_document import to_text, verification_document
     from spinn_edge.runtimes.base import OpenOptions
@@ -40,23 +37,24 @@ def verify(
         trust_pickle=trust_pickle,
         trust_factory=trust_factory,
     )
+    refusals: dict[str, SpinnEdgeError] = {}
     with open_bundle(model, load, input_shape) as bundle, printer.status("verifying") as say:
         verification = verify_bundle(
             bundle,
             chosen,
             OpenOptions(threads=threads, trust_factory=trust_factory),
             on_progress=lambda name: say(f"verifying {name}"),
+            on_refusal=refusals.__setitem__,
         )
     printer.show(verification_table(verification))
     printer.write(to_text(verification_document(verification)), json)
-    if any(not check.passed for check in verification.checks):
-        raise ParityError(f"{model} failed {_failures(verification)}")
+    failed = [check for check in verification.checks if not check.passed]
+    if any(check.runtime not in refusals for check in failed):
+        count = f"{len(failed)} of {len(verification.checks)} checks"
+        raise ParityError(f"{model} failed {count}; first: {failed[0].reason}")
+    for check in failed:  # a file that its own runtime cannot open
+        raise refusals[check.runtime]
     if runtime != "all" and verification.skipped:
-        raise RuntimeUnavailableError(verification.skipped[0].reason)
+        raise refusals[verification.skipped[0].runtime]
     if not verification.passed:
         raise RuntimeUnavailableError(f"no runtime on this machine can run {model}")
-
-
-def _failures(verification: Verification) -> str:
-    failed = [check for check in verification.checks if not check.passed]
-    return f"{len(failed)} of {len(verification.checks)} checks; first: {failed[0].reason}"

@@ -111,22 +111,12 @@ def test_verify_fails_with_8_when_a_file_computes_something_else(
 ) -> None:
     import onnx
 
-    from spinn_edge.core.bundle import sha256_of
-
-    broken = tmp_path / "broken"
-    shutil.copytree(exported, broken)
-    graph = onnx.load(broken / "model.onnx")
+    graph = onnx.load(exported / "model.onnx")
     weights = onnx.numpy_helper.to_array(graph.graph.initializer[0]).copy()
     weights.flat[0] += 1e-2
     name = graph.graph.initializer[0].name
     graph.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weights, name))
-    onnx.save(graph, broken / "model.onnx")
-    manifest = json.loads((broken / "manifest.json").read_text())
-    for entry in manifest["files"]:
-        if entry["path"] == "model.onnx":
-            entry["sha256"] = sha256_of(broken / "model.onnx")
-            entry["bytes"] = (broken / "model.onnx").stat().st_size
-    (broken / "manifest.json").write_text(json.dumps(manifest))
+    broken = rewritten(exported, tmp_path / "b", "model.onnx", graph.SerializeToString())
 
     done = cli("verify", broken, "--runtime", "ort-cpu", "--json", tmp_path / "v.json")
     assert done.code == 8
@@ -261,3 +251,50 @@ def test_runtimes_say_what_is_missing_and_what_to_type(cli: Cli) -> None:
         assert set(status) == {"name", "available", "version", "reason", "install"}
         assert status["available"] == (status["reason"] is None) == (status["install"] == "")
     assert "ort-cpu" in cli("runtimes").out
+
+
+def rewritten(source: Path, target: Path, name: str, content: bytes) -> Path:
+    """Return a copy of a bundle in which one file has other bytes and the hash to fit them."""
+    from spinn_edge.core.bundle import sha256_of
+
+    shutil.copytree(source, target)
+    (target / name).write_bytes(content)
+    manifest = json.loads((target / "manifest.json").read_text())
+    for entry in manifest["files"]:
+        if entry["path"] == name:
+            entry.update(sha256=sha256_of(target / name), bytes=len(content))
+    (target / "manifest.json").write_text(json.dumps(manifest))
+    return target
+
+
+@pytest.mark.parametrize("runtime", ["all", "ort-cpu"])
+def test_verify_of_a_file_that_cannot_be_opened_leaves_with_5(
+    cli: Cli, exported: Path, tmp_path: Path, runtime: str
+) -> None:
+    broken = rewritten(exported, tmp_path / "b", "model.onnx", b"no graph")
+    done = cli("verify", broken, "--runtime", runtime)
+    assert done.code == 5
+    assert "cannot be loaded by ONNX Runtime" in done.err
+
+
+def test_verify_of_an_engine_of_another_version_leaves_with_5_and_names_both(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    made = cli(
+        *("export", trained, "--format", "trt", "--compute-capability", "SM86"),
+        *("--out", tmp_path / "new"),
+    )
+    assert made.code == 0, made.err
+    plan = bytearray((tmp_path / "new" / "model.sm86.engine").read_bytes())
+    plan[24:28] = bytes([1, 2, 3, 4])
+    old = rewritten(tmp_path / "new", tmp_path / "old", "model.sm86.engine", bytes(plan))
+    text = (old / "manifest.json").read_text()
+    installed = json.loads(text)["files"][-1]["toolchain"]["tensorrt_rtx"]
+    (old / "manifest.json").write_text(text.replace(installed, "1.2.3.4"))
+
+    done = cli("verify", old, "--runtime", "trt")
+
+    assert done.code == 5
+    assert "1.2.3.4" in done.err
+    assert installed in done.err
