@@ -22,6 +22,7 @@ from spinn_edge.core.errors import (
     InferenceError,
     MissingDependencyError,
     RuntimeUnavailableError,
+    UsageError,
 )
 from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import OutputTolerance
@@ -367,3 +368,17 @@ def test_least_margin_of_all_calls_is_reported(two_scales: Bundle) -> None:
 
     assert verdict.passed
     assert verdict.used_share == pytest.approx(0.9)
+
+
+def test_pt2_that_could_run_code_is_skipped_and_the_others_are_checked(
+    tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object) -> None:
+        raise UsageError("holds Python code; repeat with --trust-pickle")
+
+    monkeypatch.setattr("spinn_edge.runtimes.pt2.load_pt2", refuse)
+    result = verify_bundle(tiny_bundle, ("pt2", "ort-cpu"))
+    assert [skipped.runtime for skipped in result.skipped] == ["pt2"]
+    assert "holds Python code" in result.skipped[0].reason
+    assert {check.runtime for check in result.checks} == {"ort-cpu"}
+    assert result.passed
