@@ -12,14 +12,12 @@ from spinn_edge.cli.bench import bench
 from spinn_edge.cli.demo import demo
 from spinn_edge.cli.export import export
 from spinn_edge.cli.inspection import inspect
+from spinn_edge.cli.options import INTERRUPTED
 from spinn_edge.cli.prune import prune
 from spinn_edge.cli.runtimes import runtimes
 from spinn_edge.cli.train import train
 from spinn_edge.cli.verify import verify
 from spinn_edge.core.errors import SpinnEdgeError
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -79,7 +79,7 @@ def bench(
             on_job=lambda name, runtime: printer.say(f"timing {name} on {runtime}"),
         )
     printer.show(bench_table(result, width=printer.width), *row_remarks(result))
-    printer.write(to_text(result.to_json()), json)
+    printer.write(to_text(result), json)
     printer.write(results_markdown(result), markdown)
     raise_for_rows(result, every_runtime=runtime == "all")
 

@@ -49,7 +49,7 @@ def demo(
             )
     printer.show(*map(verification_table, tour.verifications))
     printer.show(bench_table(tour.result, width=printer.width), *row_remarks(tour.result))
-    printer.write(to_text(tour.result.to_json()), str(out / "results.json"))
+    printer.write(to_text(tour.result), str(out / "results.json"))
     printer.write(results_markdown(tour.result), str(out / "results.md"))
     if not all(verification.passed for verification in tour.verifications):
         raise ParityError(f"the bundles in {out} failed verification, see above")

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from spinn_edge.core.manifest import DataRecipe
     from spinn_edge.models.loading import LoadOptions
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells count."""
 
 Model = Annotated[
     str,
@@ -90,6 +94,39 @@ def load_options(
         weights=weights,
         trust_pickle=trust_pickle,
         trust_factory=trust_factory,
+    )
+
+
+def new_recipe(
+    data: Path,
+    *,
+    targets: str | None,
+    features: str | None,
+    ignore: str | None,
+    group: str | None,
+    validation: Path | None,
+    seed: int,
+    drop_na: bool,
+    held_out: float = 0.2,
+) -> DataRecipe:
+    """Read the columns of a CSV file and choose among them as the options say.
+
+    Raises:
+        UsageError: no such file or column, or nothing is left to learn from.
+    """
+    from spinn_edge.core.table import read_table
+    from spinn_edge.models.dataset import make_recipe
+
+    return make_recipe(
+        read_table(data),
+        targets=names(targets),
+        features=names(features),
+        ignore=names(ignore),
+        group=group or "",
+        validation=validation,
+        held_out_fraction=held_out,
+        split_seed=seed,
+        drop_na=drop_na,
     )
 
 

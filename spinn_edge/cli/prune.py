@@ -74,7 +74,16 @@ def prune(
     )
     learnt = loaded.bundle.manifest.training if loaded.bundle else None
     if learnt is None:
-        recipe = _new_recipe(data, targets, features, ignore, group, validation, seed, drop_na)
+        recipe = o.new_recipe(
+            data,
+            targets=targets,
+            features=features,
+            ignore=ignore,
+            group=group,
+            validation=validation,
+            seed=seed,
+            drop_na=drop_na,
+        )
     else:
         _refuse_columns(model, targets, features, ignore, group)
         recipe = _known_recipe(learnt, drop_na)
@@ -103,7 +112,7 @@ def prune(
         )
     if pruned.fits[-1].best is None:
         printer.say("stopped before an epoch of this round ended: nothing was saved")
-        raise typer.Exit(130)
+        raise typer.Exit(o.INTERRUPTED)
     bundle = write_learned(
         pruned.module,
         out,
@@ -124,31 +133,6 @@ def prune(
     scores = bundle.manifest.training.scores
     printer.show(scores_table(scores, "After pruning"), *score_remarks(scores, bundle.name))
     end_training(printer, bundle, interrupted=pruned.interrupted)
-
-
-def _new_recipe(
-    data: Path,
-    targets: str | None,
-    features: str | None,
-    ignore: str | None,
-    group: str | None,
-    validation: Path | None,
-    seed: int,
-    drop_na: bool,
-) -> DataRecipe:
-    from spinn_edge.core.table import read_table
-    from spinn_edge.models.dataset import make_recipe
-
-    return make_recipe(
-        read_table(data),
-        targets=o.names(targets),
-        features=o.names(features),
-        ignore=o.names(ignore),
-        group=group or "",
-        validation=validation,
-        split_seed=seed,
-        drop_na=drop_na,
-    )
 
 
 def _known_recipe(learnt: Training, drop_na: bool) -> DataRecipe:

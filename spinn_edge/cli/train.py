@@ -36,8 +36,7 @@ def train(
     from spinn_edge.cli.output import EpochProgress, Printer
     from spinn_edge.core.bundle import check_output_free
     from spinn_edge.core.optional import require
-    from spinn_edge.core.table import read_table
-    from spinn_edge.models.dataset import load_split, make_recipe
+    from spinn_edge.models.dataset import load_split
 
     printer = Printer()
     check_output_free(out, force=force)
@@ -53,16 +52,16 @@ def train(
     optimisation = Optimisation(
         epochs=epochs, learning_rate=learning_rate, patience=patience, seed=seed
     )
-    recipe = make_recipe(
-        read_table(data),
-        targets=o.names(targets),
-        features=o.names(features),
-        ignore=o.names(ignore),
-        group=group or "",
+    recipe = o.new_recipe(
+        data,
+        targets=targets,
+        features=features,
+        ignore=ignore,
+        group=group,
         validation=validation,
-        held_out_fraction=held_out,
-        split_seed=seed,
+        seed=seed,
         drop_na=drop_na,
+        held_out=held_out,
     )
     split = load_split(data, recipe)
     if split.dropped:
@@ -83,7 +82,7 @@ def train(
         )
     if trained.fit.best is None:
         printer.say("stopped before the first epoch ended: nothing was saved")
-        raise typer.Exit(130)
+        raise typer.Exit(o.INTERRUPTED)
     lesson = Lesson(recipe=recipe, split=split, scaling=trained.scaling, seed=seed, test=test)
     bundle = write_learned(
         trained.module,
@@ -104,4 +103,4 @@ def end_training(printer: Printer, bundle: Bundle, *, interrupted: bool) -> None
     printer.show(f"wrote {bundle.root}")
     if interrupted:
         printer.say(f"stopped early: {bundle.root} holds the best weights so far")
-        raise typer.Exit(130)
+        raise typer.Exit(o.INTERRUPTED)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.measurement import BenchResult
+from spinn_edge.bench.measurement import BenchResult, Row
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import Manifest, PruningAudit, Scores
 from spinn_edge.report import formatting as f
@@ -15,6 +18,31 @@ from spinn_edge.report.runtime_status import RuntimeStatus
 
 FULL_WIDTH = 110
 """Columns of a screen that shows a whole row of latencies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """A figure of a timed row; ``always`` shows it on narrow screens as well."""
+
+    title: str
+    text: Callable[[Row], str]
+    always: bool = False
+
+
+_LATENCY_COLUMNS = (
+    _Column(title="median", text=lambda row: f.seconds(row.median_s), always=True),
+    _Column(
+        title="mean ± std",
+        text=lambda row: f"{f.seconds(row.mean_s)} ± {f.seconds(row.std_s)}",
+    ),
+    _Column(title="p90", text=lambda row: f.seconds(row.p90_s), always=True),
+    _Column(title="p99", text=lambda row: f.seconds(row.p99_s), always=True),
+    _Column(title="speed-up", text=lambda row: f.ratio(row.speedup), always=True),
+    _Column(title="throughput", text=lambda row: f.per_second(row.throughput_per_s)),
+    _Column(
+        title="parity", text=lambda row: f.magnitude(row.parity.max_abs if row.parity else None)
+    ),
+)
 
 _STATUS = {"ok": "green", "unavailable": "yellow", "failed": "red"}
 
@@ -27,26 +55,16 @@ def bench_table(result: BenchResult, *, width: int = FULL_WIDTH) -> Table:
         width: columns of the screen; a narrow one gets the columns that fit, and a caption that
             says where the others are.
     """
-    narrow = width < FULL_WIDTH
-    columns = ["bundle", "runtime", ">batch", ">median", ">p90", ">p99", ">speed-up"]
-    if not narrow:
-        columns[4:4] = [">mean ± std"]
-        columns += [">throughput", ">parity"]
-    table = _table("Latency, host to host", *columns)
-    if narrow:
+    columns = [column for column in _LATENCY_COLUMNS if width >= FULL_WIDTH or column.always]
+    head = ["bundle", "runtime", ">batch"]
+    table = _table("Latency, host to host", *head, *(f">{column.title}" for column in columns))
+    if len(columns) < len(_LATENCY_COLUMNS):
         table.caption = "mean, throughput and parity: in a wider window, --json or --markdown"
     for row in result.rows:
-        head = [escape(row.bundle), escape(row.runtime), str(row.batch)]
-        if row.status != "ok":
-            table.add_row(*head, f"[{_STATUS[row.status]}]{row.status}[/]")
-            continue
-        cells = [f.seconds(row.median_s), f.seconds(row.p90_s), f.seconds(row.p99_s)]
-        cells += [f.ratio(row.speedup)]
-        if not narrow:
-            cells[1:1] = [f"{f.seconds(row.mean_s)} ± {f.seconds(row.std_s)}"]
-            cells += [f.per_second(row.throughput_per_s)]
-            cells += [f.magnitude(row.parity.max_abs if row.parity else None)]
-        table.add_row(*head, *cells)
+        cells = [f"[{_STATUS[row.status]}]{row.status}[/]"]
+        if row.status == "ok":
+            cells = [column.text(row) for column in columns]
+        table.add_row(escape(row.bundle), escape(row.runtime), str(row.batch), *cells)
     return table
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from spinn_edge import __version__
 from spinn_edge.cli import app as module
+from spinn_edge.cli.options import INTERRUPTED
 from tests.unit.cli.conftest import Cli
 
 COMMANDS = ("demo", "train", "prune", "export", "verify", "bench", "inspect", "runtimes")
@@ -79,7 +80,7 @@ def test_foreign_file_error_is_a_message(cli: Cli, monkeypatch: pytest.MonkeyPat
 
 
 def test_ctrl_c_leaves_with_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "app", lambda: sys.exit(module.INTERRUPTED))
+    monkeypatch.setattr(module, "app", lambda: sys.exit(INTERRUPTED))
     done = cli("runtimes")
     assert (done.code, done.err) == (130, "stopped by you\n")
 
