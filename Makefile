@@ -1,13 +1,14 @@
 # make demo   the whole way on simulated data, from nothing
 # make test   everything that CI checks, from nothing
 # make check  the same in an environment that is there already
+# make gpu-check  what needs an NVIDIA GPU, with whatever is installed; PYTHON=... names the interpreter
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check format clean
+.PHONY: demo test check gpu-check format clean
 
 demo: $(READY)
 	$(BIN)/spinn-edge demo --out demo-output --force
@@ -21,6 +22,9 @@ check:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest --cov --cov-report=term
+
+gpu-check:
+	PYTHONPATH=. $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) benchmarks/gpu_check.py
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -92,7 +92,7 @@ def _build_s(folder: Path) -> float:
         "from pathlib import Path\n"
         "from spinn_edge.core.bundle import Bundle\n"
         "from spinn_edge.export.trt import build_engines\n"
-        "import tensorrt_rtx\n"
+        "import onnx, tensorrt_rtx\n"
         "bundle = Bundle.load(Path(sys.argv[1]))\n"
         "start = time.perf_counter()\n"
         "with tempfile.TemporaryDirectory() as out:\n"

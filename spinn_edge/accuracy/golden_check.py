@@ -4,14 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spinn_edge.accuracy.parity import Parity, compare
+from spinn_edge.accuracy.parity import Parity, against_reference, compare
 from spinn_edge.core.golden import Golden
+from spinn_edge.core.manifest import Manifest
 from spinn_edge.core.tensors import Array
-from spinn_edge.runtimes.base import Runtime, infer
+from spinn_edge.runtimes.base import Runtime, RuntimeFacts, infer
 
 MOST_CALLS = 128
 """Calls in one check. Small batches are repeated over the golden samples, because a single sample
 can hide a wrong weight; large samples must not make the check longer than the timing."""
+
+
+def golden_limits(manifest: Manifest, precision: str, facts: RuntimeFacts) -> dict[str, Array]:
+    """Return each channel's limit against the golden outputs, for what really loaded.
+
+    A runtime that may round to TF32 gets the limit of fp16, whatever its file holds: the factors
+    of its products keep no more.
+
+    Args:
+        manifest: says the channels' scale.
+        precision: which of the bundle's files was opened.
+        facts: of the open runtime.
+
+    Source: NVIDIA A100 Tensor Core GPU Architecture (2020): TF32 has the 10 bits of mantissa of
+    fp16, and the 8 bits of exponent of fp32.
+    """
+    return against_reference(manifest.parity, "fp16" if facts.tf32 else precision)
 
 
 def check_golden(

@@ -11,8 +11,8 @@ import numpy as np
 from spinn_edge.core.manifest import OutputTolerance, ProofPoint
 from spinn_edge.core.tensors import Array
 
-FP32_LIMIT = 1e-5
-"""Share of a channel's scale that a float32 form may differ from eager by."""
+LIMITS = {"fp32": 1e-5, "fp16": 5e-3}
+"""Share of a channel's scale that a form of each precision may differ from eager float32 by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def derive_tolerance(
 ) -> dict[str, OutputTolerance]:
     """Derive each channel's limit against the float64 reference.
 
-    A float32 form may differ from eager float32 by ``FP32_LIMIT`` of the channel's scale; eager
+    A float32 form may differ from eager float32 by its share of the channel's scale; eager
     itself differs from the reference by an error that is measured here. By the triangle inequality
     the form may then differ from the reference by the sum. A channel that is 0 everywhere takes the
     scale of the whole output, or 1 if all of that is 0.
@@ -87,19 +87,32 @@ def derive_tolerance(
         tolerances[name] = OutputTolerance(
             scale=tuple(scale.tolist()),
             eager_error=tuple(error.tolist()),
-            tolerance=tuple((FP32_LIMIT * scale + error).tolist()),
+            tolerance=tuple((LIMITS["fp32"] * scale + error).tolist()),
         )
     return tolerances
 
 
-def against_eager(tolerances: Mapping[str, OutputTolerance]) -> dict[str, Array]:
+def against_eager(
+    tolerances: Mapping[str, OutputTolerance], precision: str = "fp32"
+) -> dict[str, Array]:
     """Return each channel's limit where the reference is eager itself."""
-    return {name: FP32_LIMIT * np.asarray(limit.scale) for name, limit in tolerances.items()}
+    share = LIMITS[precision]
+    return {name: share * np.asarray(limit.scale) for name, limit in tolerances.items()}
 
 
-def against_reference(tolerances: Mapping[str, OutputTolerance]) -> dict[str, Array]:
-    """Return each channel's limit where the reference is the float64 golden output."""
-    return {name: np.asarray(limit.tolerance) for name, limit in tolerances.items()}
+def against_reference(
+    tolerances: Mapping[str, OutputTolerance], precision: str = "fp32"
+) -> dict[str, Array]:
+    """Return each channel's limit where the reference is the float64 golden output.
+
+    The manifest's limit is float32's. Another precision may use as much more of the scale as its
+    share is larger.
+    """
+    more = LIMITS[precision] - LIMITS["fp32"]
+    return {
+        name: np.asarray(limit.tolerance) + more * np.asarray(limit.scale)
+        for name, limit in tolerances.items()
+    }
 
 
 def compare(

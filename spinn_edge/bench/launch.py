@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.worker import Job, failed_row, row_from_json
-from spinn_edge.core.decode import encode
+from spinn_edge.bench.worker import Job, Plan, failed_rows, row_from_json
+from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import BundleError
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -24,7 +24,7 @@ def run_in_process(
     timeout_s: float,
     command: Sequence[str] = (sys.executable, "-m", "spinn_edge.bench.worker"),
 ) -> list[Row]:
-    """Run one job in a fresh process and return a row for each of its batch sizes.
+    """Run one job in a fresh process and return its rows: batch by batch, boundary by boundary.
 
     The parent sleeps on the pipe meanwhile. A crash, a hang or a torn result becomes a failed row;
     the rows that were finished before it stay.
@@ -34,7 +34,7 @@ def run_in_process(
         timeout_s: after which the worker and its children are killed.
         command: the program to start.
     """
-    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(job.threads))
+    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(job.options.threads))
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -56,21 +56,31 @@ def run_in_process(
         _kill_group(process)
         process.communicate()
         raise
-    rows = _read_rows(output)
-    done = {row.batch for row in rows}
-    tail = " | ".join(line.strip() for line in errors.strip().splitlines()[-_STDERR_LINES:])
+    rows, planned = _read_results(output)
+    done = {(row.batch, row.boundary) for row in rows}
+    said = [line.strip() for line in errors.splitlines() if line.strip(" ^~")]  # no underlines
+    tail = " | ".join(said[-_STDERR_LINES:])
     why = f"{reason}: {tail}" if tail else reason
-    return rows + [failed_row(job, batch, why) for batch in job.batches if batch not in done]
+    lost = [
+        row for batch in job.batches for row in failed_rows(job, batch, why, boundaries=planned)
+    ]
+    return rows + [row for row in lost if (row.batch, row.boundary) not in done]
 
 
-def _read_rows(output: str) -> list[Row]:
+def _read_results(output: str) -> tuple[list[Row], tuple[str, ...]]:
+    """Return the rows that were finished, and the boundaries that the worker had planned."""
     rows: list[Row] = []
+    planned: tuple[str, ...] = ()
     for line in output.split("\n")[:-1]:  # after the last line's end stands half a line or nothing
         try:
-            rows.append(row_from_json(json.loads(line)))
+            data = json.loads(line)
+            if isinstance(data, dict) and "boundaries" in data:
+                planned = decode(Plan, data, where="worker").boundaries
+            else:
+                rows.append(row_from_json(data))
         except (ValueError, BundleError):  # torn: what follows is not to be trusted either
             break
-    return rows
+    return rows, planned
 
 
 def _why_it_ended(code: int) -> str:

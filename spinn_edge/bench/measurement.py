@@ -12,32 +12,53 @@ from spinn_edge.bench.environment import Environment
 from spinn_edge.bench.stats import quantile
 from spinn_edge.core.bundle import Bundle, parameter_bytes
 from spinn_edge.core.decode import encode
-from spinn_edge.core.manifest import Scores
+from spinn_edge.core.manifest import PRECISIONS, Scores
+from spinn_edge.runtimes.base import RuntimeFacts
 
 RESULTS_SCHEMA_VERSION = 1
-BOUNDARY = "host-to-host"
-"""What one sample spans: from numpy inputs in host memory to numpy outputs in host memory."""
+HOST_TO_HOST, DEVICE, ENQUEUE = "host-to-host", "device", "enqueue"
+BOUNDARIES = (HOST_TO_HOST, DEVICE, ENQUEUE)
+"""What one sample spans. Figures of different boundaries are never compared.
+
+``host-to-host``: from numpy inputs in host memory to numpy outputs in host memory: the check of the
+feeds, the copy in, the run, the wait for its end and the copy out. Wall time. What an application
+pays, and the only boundary of a runtime on the CPU.
+
+``device``: between two events around the enqueue on the device's stream, the copies left out. Time
+of the device; the copies stand beside it in ``upload_samples_s`` and ``download_samples_s``.
+
+``enqueue``: the host's time in the call that starts an inference. Its end is waited for after the
+sample, so that each call finds an idle device.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One bundle on one runtime at one batch size.
+    """One bundle on one runtime in one precision at one batch size, between one pair of points.
 
     Attributes:
         bundle: name of the bundle.
-        runtime: name of the runtime.
+        runtime: name of the runtime that was asked for.
         batch: samples in one inference.
         status: ``ok``, ``unavailable`` (cannot work on this machine) or ``failed``.
         reason: why it is not ``ok``; None when it is.
         threads: CPU threads inside one operator.
-        samples_s: wall time of single inferences, seconds, in run order; empty unless ``ok``.
+        boundary: what a sample spans, one of ``BOUNDARIES``.
+        precision: which of the bundle's files was asked for.
+        facts: what really loaded; None where nothing did.
+        samples_s: times of single inferences, seconds, in run order; empty unless ``ok``.
+        upload_samples_s: device time of each inference's copies to the device, seconds; only where
+            the boundary is ``device``.
+        download_samples_s: likewise, of its copies back.
+        launches: kernels that one inference starts; None where that is unknown, and where the
+            boundary is not ``device``.
         launch_samples: how many of them each process took, in order; one entry a launch.
         warmup_runs: inferences before the first sample of each launch, added up.
         parity: comparison with the golden outputs that was made first; None if it did not come
             to that.
-        file_bytes: size of the file that the runtime loaded; None where there is none.
-        baseline_median_s: median of the baseline bundle on the same runtime and batch; None
-            without one.
+        file_bytes: size of the file that really loaded; None where the bundle holds no such file.
+        baseline_median_s: median of the baseline bundle's comparable row (see
+            :attr:`conditions`); None without one.
     """
 
     bundle: str
@@ -46,7 +67,13 @@ class Row:
     status: str
     reason: str | None
     threads: int
+    boundary: str = HOST_TO_HOST
+    precision: str = PRECISIONS[0]
+    facts: RuntimeFacts | None = None
     samples_s: tuple[float, ...] = ()
+    upload_samples_s: tuple[float, ...] = ()
+    download_samples_s: tuple[float, ...] = ()
+    launches: int | None = None
     launch_samples: tuple[int, ...] = ()
     warmup_runs: int = 0
     parity: Parity | None = None
@@ -54,9 +81,38 @@ class Row:
     baseline_median_s: float | None = None
 
     @property
+    def question(self) -> tuple[str, str, int, str]:
+        """What was asked, the bundle left out: runtime, precision, batch and boundary."""
+        return self.runtime, self.precision, self.batch, self.boundary
+
+    @property
+    def conditions(self) -> tuple[str, str, int, str, str, bool | None]:
+        """What two rows must share to be compared: the question and how it was answered.
+
+        To the question come the runtime that really ran and whether it might round to TF32.
+        """
+        tf32 = self.facts.tf32 if self.facts else None
+        return *self.question, self.served_by, tf32
+
+    @property
+    def served_by(self) -> str:
+        """Name of the runtime that really ran: a stand-in's, else the one that was asked for."""
+        return (self.facts.served_by if self.facts else "") or self.runtime
+
+    @property
     def median_s(self) -> float | None:
         """Median latency; the figure that comparisons use."""
-        return statistics.median(self.samples_s) if self.samples_s else None
+        return _median(self.samples_s)
+
+    @property
+    def upload_median_s(self) -> float | None:
+        """Median of the copies to the device; None where they were not timed apart."""
+        return _median(self.upload_samples_s)
+
+    @property
+    def download_median_s(self) -> float | None:
+        """Median of the copies back; None where they were not timed apart."""
+        return _median(self.download_samples_s)
 
     @property
     def mean_s(self) -> float | None:
@@ -80,8 +136,10 @@ class Row:
 
     @property
     def throughput_per_s(self) -> float | None:
-        """Samples (not inferences) a second at the median latency."""
-        return None if self.median_s is None else self.batch / self.median_s
+        """Samples (not inferences) a second at the median latency; None for an enqueue."""
+        if self.median_s is None or self.boundary == ENQUEUE:
+            return None
+        return self.batch / self.median_s
 
     @property
     def speedup(self) -> float | None:
@@ -95,11 +153,14 @@ class Row:
         return {
             "bundle": self.bundle,
             "runtime": self.runtime,
+            "precision": self.precision,
             "batch": self.batch,
+            "boundary": self.boundary,
             "status": self.status,
             "reason": self.reason,
             "threads": self.threads,
-            "boundary": BOUNDARY,
+            "facts": encode(self.facts),
+            "served_by": self.served_by,
             "samples_s": list(self.samples_s),
             "launch_samples": list(self.launch_samples),
             "warmup_runs": self.warmup_runs,
@@ -108,18 +169,33 @@ class Row:
             "std_s": self.std_s,
             "p90_s": self.p90_s,
             "p99_s": self.p99_s,
+            "upload_samples_s": list(self.upload_samples_s),
+            "upload_median_s": self.upload_median_s,
+            "download_samples_s": list(self.download_samples_s),
+            "download_median_s": self.download_median_s,
+            "launches": self.launches,
             "throughput_per_s": self.throughput_per_s,
+            "baseline_median_s": self.baseline_median_s,
             "speedup": self.speedup,
-            "parity": None if self.parity is None else encode(self.parity),
+            "parity": encode(self.parity),
             "file_bytes": self.file_bytes,
         }
 
 
+_NOTHING_TIMED: dict[str, Any] = {
+    "samples_s": (),
+    "upload_samples_s": (),
+    "download_samples_s": (),
+    "launch_samples": (),
+}
+
+
 def pool(launches: Sequence[Row]) -> Row:
-    """Join the rows of several launches of one bundle, runtime and batch.
+    """Join the rows of several launches of one bundle that answer one question.
 
     Samples stand launch after launch, none left out. One launch that was not timed decides for
-    all: its row is returned.
+    all: its row is returned. Launches that were not served alike are no one measurement: a failed
+    row says so.
 
     Args:
         launches: at least one row.
@@ -127,9 +203,15 @@ def pool(launches: Sequence[Row]) -> Row:
     for row in launches:
         if row.status != "ok":
             return row
+    if len({row.conditions for row in launches}) > 1:
+        served = ", ".join(row.served_by for row in launches)
+        reason = f"its launches cannot be joined: they were not served alike ({served})"
+        return replace(launches[0], status="failed", reason=reason, **_NOTHING_TIMED)
     return replace(
         launches[0],
         samples_s=tuple(sample for row in launches for sample in row.samples_s),
+        upload_samples_s=tuple(sample for row in launches for sample in row.upload_samples_s),
+        download_samples_s=tuple(sample for row in launches for sample in row.download_samples_s),
         launch_samples=tuple(len(row.samples_s) for row in launches),
         warmup_runs=sum(row.warmup_runs for row in launches),
         parity=max(
@@ -188,13 +270,16 @@ class BenchResult:
         created_utc: ISO 8601 time of its start.
         environment: the machine.
         bundles: what was timed.
-        rows: one for each bundle, runtime and batch asked for, whatever became of it.
+        rows: one for each bundle, runtime, precision, batch and boundary asked for, whatever
+            became of it.
+        every_runtime: no runtime was named, so that one which cannot work here is no fault.
     """
 
     created_utc: str
     environment: Environment
     bundles: tuple[BundleFacts, ...]
     rows: tuple[Row, ...]
+    every_runtime: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the published document."""
@@ -203,5 +288,10 @@ class BenchResult:
             "created_utc": self.created_utc,
             "environment": encode(self.environment),
             "bundles": encode(self.bundles),
+            "every_runtime": self.every_runtime,
             "rows": encode(self.rows),
         }
+
+
+def _median(samples: Sequence[float]) -> float | None:
+    return statistics.median(samples) if samples else None

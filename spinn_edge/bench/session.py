@@ -1,4 +1,4 @@
-"""All bundles on all runtimes at all batch sizes."""
+"""All bundles on all runtimes in all precisions at all batch sizes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 from spinn_edge.bench.environment import describe_environment
 from spinn_edge.bench.launch import run_in_process
-from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row, pool
+from spinn_edge.bench.measurement import BOUNDARIES, BenchResult, BundleFacts, Row, pool
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.bench.worker import Job
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import UsageError
+from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.runtimes import registry
+from spinn_edge.runtimes.base import MISMATCH_POLICIES, OpenOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,21 +24,39 @@ class BenchRequest:
 
     Attributes:
         runtimes: names from the registry.
+        every_runtime: they are all that there are, not named one by one, so that one which cannot
+            work here is no fault.
         batches: samples in one inference.
+        precisions: files of the bundle, each timed by itself.
+        boundaries: what to time; empty for all that a runtime has.
         launches: fresh processes for each bundle and runtime. A process can sit in a fast or a
             slow placement of memory and stay there, so one launch is one sample of that.
         threads: CPU threads inside one operator.
         timeout_s: time for one launch, start and compilation included.
-        trust_factory: see :class:`spinn_edge.runtimes.base.OpenOptions`.
+        on_mismatch: see :class:`spinn_edge.runtimes.base.OpenOptions`, as for the next four.
+        tf32: likewise.
+        provider_options: likewise.
+        trust_factory: likewise.
+        trust_engine_code: likewise.
         rule: when to stop.
+
+    Raises:
+        UsageError: an unknown name, or a number that makes no sense.
     """
 
     runtimes: tuple[str, ...]
+    every_runtime: bool = False
     batches: tuple[int, ...] = (1, 1000)
+    precisions: tuple[str, ...] = PRECISIONS[:1]
+    boundaries: tuple[str, ...] = ()
     launches: int = 1
     threads: int = 1
     timeout_s: float = 300.0
+    on_mismatch: str = MISMATCH_POLICIES[0]
+    tf32: bool = False
+    provider_options: Mapping[str, str] = field(default_factory=dict)
     trust_factory: bool = False
+    trust_engine_code: bool = False
     rule: TimingRule = field(default_factory=TimingRule)
 
     def __post_init__(self) -> None:
@@ -50,6 +70,26 @@ class BenchRequest:
         for option, value in (("--threads", self.threads), ("--launches", self.launches)):
             if value < 1:
                 raise UsageError(f"{option} must be at least 1, got {value}")
+        if not self.precisions:
+            raise UsageError(f"name at least one precision of {', '.join(PRECISIONS)}")
+        for precision in self.precisions:
+            self.options(precision)
+        for boundary in self.boundaries:
+            if boundary not in BOUNDARIES:
+                known = ", ".join(BOUNDARIES)
+                raise UsageError(f"--boundary {boundary}: expected all, or some of {known}")
+
+    def options(self, precision: str) -> OpenOptions:
+        """Return how a runtime is opened on the bundle's file of one precision."""
+        return OpenOptions(
+            threads=self.threads,
+            precision=precision,
+            tf32=self.tf32,
+            on_mismatch=self.on_mismatch,
+            provider_options=self.provider_options,
+            trust_factory=self.trust_factory,
+            trust_engine_code=self.trust_engine_code,
+        )
 
 
 def run_bench(
@@ -62,20 +102,22 @@ def run_bench(
     """Time a bundle, and beside it a baseline, runtime by runtime.
 
     Launches alternate, baseline, bundle, baseline, bundle, so that a drift of the machine's speed
-    hits both. A batch size that was not timed in one launch is not tried again.
+    hits both. A batch size of which anything failed in one launch is not tried again.
 
     Args:
         bundle: what is timed.
         request: runtimes, batches, rules.
         baseline: what it is compared with.
-        on_job: called with bundle and runtime before each process starts.
+        on_job: called with bundle and runtime before each process starts; where several precisions
+            are timed, the precision stands behind the runtime.
     """
     created = datetime.now(UTC).isoformat(timespec="seconds")
     environment = describe_environment()
     named = _named(bundle, baseline)
     rows: list[Row] = []
     for runtime in request.runtimes:
-        rows += _time_runtime(runtime, named, request, on_job)
+        for precision in request.precisions:
+            rows += _time_runtime(runtime, precision, named, request, on_job)
     baseline_label = next(iter(named)) if baseline is not None else None
     facts = [
         BundleFacts.of(item, label, baseline=label == baseline_label)
@@ -86,40 +128,56 @@ def run_bench(
         environment=environment,
         bundles=tuple(facts),
         rows=_with_baseline(rows, baseline_label),
+        every_runtime=request.every_runtime,
     )
 
 
 def _time_runtime(
     runtime: str,
+    precision: str,
     named: Mapping[str, Bundle],
     request: BenchRequest,
     on_job: Callable[[str, str], None],
 ) -> list[Row]:
-    launched: dict[tuple[str, int], list[Row]] = {
-        (label, batch): [] for label in named for batch in request.batches
-    }
+    launched: dict[str, list[Row]] = {label: [] for label in named}
     for _ in range(request.launches):
         for label, bundle in named.items():
-            batches = tuple(
-                batch
-                for batch in request.batches
-                if all(row.status == "ok" for row in launched[label, batch])
-            )
+            batches = tuple(b for b in request.batches if _worth_a_launch(launched[label], b))
             if not batches:
                 continue
-            on_job(label, runtime)
+            on_job(label, f"{runtime} {precision}" if len(request.precisions) > 1 else runtime)
             job = Job(
                 folder=str(bundle.root),
                 label=label,
                 runtime=runtime,
                 batches=batches,
-                threads=request.threads,
-                trust_factory=request.trust_factory,
+                # what the first launch could time, so that a later one that dies fails them all
+                boundaries=request.boundaries or _boundaries_in(launched[label]),
+                options=request.options(precision),
                 rule=request.rule,
             )
-            for row in run_in_process(job, timeout_s=request.timeout_s):
-                launched[label, row.batch].append(row)
-    return [pool(rows) for rows in launched.values()]
+            launched[label] += run_in_process(job, timeout_s=request.timeout_s)
+    return [row for label in named for row in _pooled(launched[label], request.batches)]
+
+
+def _worth_a_launch(rows: Sequence[Row], batch: int) -> bool:
+    """Tell whether a batch size is new, or was timed before with nothing that failed."""
+    statuses = {row.status for row in rows if row.batch == batch}
+    return not statuses or ("ok" in statuses and "failed" not in statuses)
+
+
+def _boundaries_in(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(name for name in BOUNDARIES if any(row.boundary == name for row in rows))
+
+
+def _pooled(rows: Sequence[Row], batches: Sequence[int]) -> list[Row]:
+    """Join the launches of one bundle, in the order of batches and boundaries."""
+    groups = [
+        [row for row in rows if (row.batch, row.boundary) == (batch, boundary)]
+        for batch in batches
+        for boundary in BOUNDARIES
+    ]
+    return [pool(group) for group in groups if group]
 
 
 def _named(bundle: Bundle, baseline: Bundle | None) -> dict[str, Bundle]:
@@ -134,11 +192,11 @@ def _named(bundle: Bundle, baseline: Bundle | None) -> dict[str, Bundle]:
 
 
 def _with_baseline(rows: Sequence[Row], baseline: str | None) -> tuple[Row, ...]:
-    """Put the baseline's median beside every other bundle's row of the same runtime and batch."""
-    medians = {(row.runtime, row.batch): row.median_s for row in rows if row.bundle == baseline}
+    """Put the baseline's median beside every other bundle's row of the same conditions."""
+    medians = {row.conditions: row.median_s for row in rows if row.bundle == baseline}
     return tuple(
         row
         if row.bundle == baseline
-        else replace(row, baseline_median_s=medians.get((row.runtime, row.batch)))
+        else replace(row, baseline_median_s=medians.get(row.conditions))
         for row in rows
     )

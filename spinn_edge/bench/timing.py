@@ -6,12 +6,14 @@ import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.tensors import Feeds
 from spinn_edge.runtimes.base import Runtime, infer
 
 Clock = Callable[[], int]
+Sample = TypeVar("Sample")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,31 +61,55 @@ def time_inference(
         rule: when to stop.
         clock: monotonic, nanoseconds.
     """
-    warmup_runs = _warm_up(runtime, feeds, rule, clock)
-    samples_ns: list[int] = []
+
+    def sample() -> int:
+        start = clock()
+        infer(runtime, feeds)
+        return clock() - start
+
+    return in_seconds(*repeat(sample, rule, clock))
+
+
+def in_seconds(samples_ns: tuple[int, ...], warmup_runs: int) -> Timing:
+    """Return what :func:`repeat` collected, nanoseconds, as a timing."""
+    return Timing(samples_s=tuple(ns / 1e9 for ns in samples_ns), warmup_runs=warmup_runs)
+
+
+def repeat(
+    sample: Callable[[], Sample], rule: TimingRule, clock: Clock
+) -> tuple[tuple[Sample, ...], int]:
+    """Warm up with ``sample``, then collect what it returns until the rule says stop.
+
+    Args:
+        sample: runs one inference and returns what was measured of it.
+        rule: when to start and when to stop.
+        clock: monotonic, nanoseconds; only the limits of the rule are read from it.
+
+    Returns:
+        Every sample, in run order, and how many runs came before them.
+    """
+    warmup_runs = _warm_up(sample, rule, clock)
+    samples: list[Sample] = []
     end_ns = clock() + int(rule.budget_s * 1e9)
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()  # as timeit does: a collection belongs to the harness, not to the model
     try:
-        while len(samples_ns) < rule.most_samples:
-            start = clock()
-            infer(runtime, feeds)
-            stop = clock()
-            samples_ns.append(stop - start)
-            if stop >= end_ns and len(samples_ns) >= rule.fewest_samples:
+        while len(samples) < rule.most_samples:
+            samples.append(sample())
+            if clock() >= end_ns and len(samples) >= rule.fewest_samples:
                 break
     finally:
         if collecting:
             gc.enable()
-    return Timing(samples_s=tuple(ns / 1e9 for ns in samples_ns), warmup_runs=warmup_runs)
+    return tuple(samples), warmup_runs
 
 
-def _warm_up(runtime: Runtime, feeds: Feeds, rule: TimingRule, clock: Clock) -> int:
+def _warm_up(sample: Callable[[], object], rule: TimingRule, clock: Clock) -> int:
     """Run until both limits are met, or, when one run is slow, until the time is over."""
     start, runs = clock(), 0
     while True:
-        infer(runtime, feeds)
+        sample()
         runs += 1
         over = clock() - start >= rule.warmup_s * 1e9
         if over and (

@@ -1,7 +1,8 @@
 """One bundle on one runtime, in a process of its own: ``python -m spinn_edge.bench.worker``.
 
-Reads a job as JSON from standard input and writes one JSON line a batch size to the pipe that was
-its standard output. Whatever a library prints goes to standard error instead.
+Reads a job as JSON from standard input and writes JSON lines to the pipe that was its standard
+output: first which boundaries it will time, then one line a row. Whatever a library prints goes to
+standard error instead.
 """
 
 from __future__ import annotations
@@ -9,21 +10,22 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spinn_edge.accuracy.golden_check import check_golden
-from spinn_edge.accuracy.parity import against_reference
-from spinn_edge.accuracy.verification import CANNOT_RUN_HERE
-from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.timing import TimingRule, time_inference
+from spinn_edge.accuracy.golden_check import check_golden, golden_limits
+from spinn_edge.accuracy.parity import Parity
+from spinn_edge.bench.device_timing import time_device, time_enqueue
+from spinn_edge.bench.measurement import BOUNDARIES, DEVICE, ENQUEUE, HOST_TO_HOST, Row
+from spinn_edge.bench.timing import Timing, TimingRule, time_inference
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import SpinnEdgeError
+from spinn_edge.core.tensors import Feeds
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import OpenOptions, Runtime
+from spinn_edge.runtimes.base import DeviceRuntime, OpenOptions, Runtime, RuntimeFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +37,8 @@ class Job:
         label: the bundle's name in the rows.
         runtime: name of the runtime.
         batches: sizes to time, in order.
-        threads: CPU threads inside one operator.
-        trust_factory: see :class:`spinn_edge.runtimes.base.OpenOptions`.
+        boundaries: what to time; empty for all that the runtime has.
+        options: how to open it.
         rule: when to stop.
     """
 
@@ -44,64 +46,158 @@ class Job:
     label: str
     runtime: str
     batches: tuple[int, ...]
-    threads: int
-    trust_factory: bool
+    boundaries: tuple[str, ...]
+    options: OpenOptions
     rule: TimingRule
 
 
-def run_job(job: Job) -> Iterator[Row]:
-    """Check parity and take the time at each batch size; a runtime that fails gets no timing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a worker says once its runtime is open: boundaries that get a row at each batch size."""
+
+    boundaries: tuple[str, ...]
+
+
+def run_job(job: Job, on_plan: Callable[[Plan], None] = lambda plan: None) -> Iterator[Row]:
+    """Check parity and take the time at each batch size; a runtime that fails gets no timing.
+
+    Args:
+        job: what to do.
+        on_plan: called when the runtime is open.
+    """
     try:
         bundle = Bundle.load(Path(job.folder))
-        options = OpenOptions(threads=job.threads, trust_factory=job.trust_factory)
-        runtime = registry.open_backend(job.runtime, bundle, options)
+        runtime = registry.open_backend(job.runtime, bundle, job.options)
     except SpinnEdgeError as exc:
-        status = "unavailable" if isinstance(exc, CANNOT_RUN_HERE) else "failed"
+        status = "unavailable" if isinstance(exc, registry.CANNOT_RUN_HERE) else "failed"
         for batch in job.batches:
-            yield failed_row(job, batch, str(exc), status)
+            yield from failed_rows(job, batch, str(exc), status)
         return
     try:
+        on_plan(Plan(boundaries=job.boundaries or boundaries_of(runtime)))
         for batch in job.batches:
-            yield _time_batch(job, bundle, runtime, batch)
+            yield from _time_batch(job, bundle, runtime, batch)
     finally:
         runtime.close()
 
 
-def failed_row(job: Job, batch: int, reason: str, status: str = "failed") -> Row:
-    """Return a row without samples."""
-    return Row(
-        bundle=job.label,
-        runtime=job.runtime,
-        batch=batch,
-        status=status,
-        reason=reason,
-        threads=job.threads,
-    )
+def boundaries_of(runtime: Runtime) -> tuple[str, ...]:
+    """Return the boundaries that can be timed on an open runtime."""
+    return BOUNDARIES if isinstance(runtime, DeviceRuntime) else (HOST_TO_HOST,)
 
 
-def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Row:
-    row = failed_row(job, batch, "")
+def failed_rows(
+    job: Job,
+    batch: int,
+    reason: str,
+    status: str = "failed",
+    *,
+    boundaries: tuple[str, ...] = (),
+    facts: RuntimeFacts | None = None,
+) -> list[Row]:
+    """Return rows without samples: for ``boundaries``, else for those that the job names.
+
+    Where neither names any, for host to host, which every runtime has.
+    """
+    return [
+        Row(
+            bundle=job.label,
+            runtime=job.runtime,
+            batch=batch,
+            status=status,
+            reason=reason,
+            threads=job.options.threads,
+            boundary=boundary,
+            precision=job.options.precision,
+            facts=facts,
+        )
+        for boundary in boundaries or job.boundaries or (HOST_TO_HOST,)
+    ]
+
+
+def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Iterator[Row]:
+    """Check parity once, then time boundary after boundary; one that fails stops no other."""
+    wanted = job.boundaries or boundaries_of(runtime)
+    rows = failed_rows(job, batch, "", boundaries=wanted, facts=runtime.facts)
+    if reason := _outside(runtime.facts, batch):
+        yield from (replace(row, status="unavailable", reason=reason) for row in rows)
+        return
     golden = bundle.golden()
     try:
-        limits = against_reference(bundle.manifest.parity)
+        limits = golden_limits(bundle.manifest, job.options.precision, runtime.facts)
         parity = check_golden(runtime, golden, batch, limits)
-        if not parity.passed:
-            reason = f"parity failed, so it was not timed: {parity.reason}"
-            return replace(row, reason=reason, parity=parity)
-        timing = time_inference(runtime, golden.at_batch(batch).inputs, job.rule)
     except (SpinnEdgeError, MemoryError) as exc:
-        return replace(row, reason=str(exc) or "out of memory; try a smaller --batch")
-    files = bundle.manifest.files_of(registry.find(job.runtime).format)
+        yield from (replace(row, reason=_words(exc)) for row in rows)
+        return
+    if not parity.passed:
+        reason = f"parity failed, so it was not timed: {parity.reason}"
+        yield from (replace(row, reason=reason, parity=parity) for row in rows)
+        return
+    feeds = golden.at_batch(batch).inputs
+    # the device's row last: it counts kernels, and a profiler may slow what is timed after it
+    for row in sorted(rows, key=lambda row: row.boundary == DEVICE):
+        yield _time_boundary(row, bundle, runtime, feeds, parity, job.rule)
+
+
+def _time_boundary(
+    row: Row, bundle: Bundle, runtime: Runtime, feeds: Feeds, parity: Parity, rule: TimingRule
+) -> Row:
+    timed: dict[str, Any] = {}
+    try:
+        if row.boundary == HOST_TO_HOST:
+            timing = time_inference(runtime, feeds, rule)
+        elif not isinstance(runtime, DeviceRuntime):
+            reason = (
+                f"it has no clock on a device, so it is timed {HOST_TO_HOST} only; name a runtime "
+                f"on a GPU, or --boundary {HOST_TO_HOST}"
+            )
+            return replace(row, status="unavailable", reason=reason, parity=parity)
+        elif row.boundary == ENQUEUE:
+            timing = time_enqueue(runtime, feeds, rule)
+        else:
+            assert row.boundary == DEVICE
+            stages = time_device(runtime, feeds, rule)
+            timing = Timing(samples_s=stages.compute_s, warmup_runs=stages.warmup_runs)
+            timed = {
+                "upload_samples_s": stages.upload_s,
+                "download_samples_s": stages.download_s,
+                "launches": runtime.count_launches(),
+            }
+    except (SpinnEdgeError, MemoryError) as exc:
+        return replace(row, reason=_words(exc), parity=parity)
     return replace(
         row,
         status="ok",
         reason=None,
+        facts=runtime.facts,  # again: a runtime may learn more of itself while it runs
         samples_s=timing.samples_s,
         launch_samples=(len(timing.samples_s),),
         warmup_runs=timing.warmup_runs,
         parity=parity,
-        file_bytes=files[0].bytes if files else None,
+        file_bytes=_file_bytes(bundle, runtime.facts),
+        **timed,
     )
+
+
+def _outside(facts: RuntimeFacts, batch: int) -> str:
+    """Return why a batch size cannot be asked for; empty when it can."""
+    if facts.min_batch <= batch and (facts.max_batch is None or batch <= facts.max_batch):
+        return ""
+    largest = "any size" if facts.max_batch is None else str(facts.max_batch)
+    return (
+        f"batch {batch} is outside {facts.min_batch} to {largest}, which "
+        f"{facts.file or 'the runtime'} takes; name another --batch, or export with other "
+        "--min-batch and --max-batch"
+    )
+
+
+def _file_bytes(bundle: Bundle, facts: RuntimeFacts) -> int | None:
+    """Return the size of the file that was loaded, as the bundle's manifest has it."""
+    return next((e.bytes for e in bundle.manifest.files if e.path == facts.file), None)
+
+
+def _words(exc: BaseException) -> str:
+    return str(exc) or "out of memory; try a smaller --batch"
 
 
 def row_from_json(data: dict[str, Any]) -> Row:
@@ -114,8 +210,12 @@ def main() -> None:
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     job = decode(Job, json.load(sys.stdin), where="job")
-    for row in run_job(job):
-        print(json.dumps(encode(row)), file=results, flush=True)
+
+    def write(item: Row | Plan) -> None:
+        print(json.dumps(encode(item)), file=results, flush=True)
+
+    for row in run_job(job, on_plan=write):
+        write(row)
 
 
 if __name__ == "__main__":

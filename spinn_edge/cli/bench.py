@@ -10,7 +10,7 @@ import typer
 from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
-    from spinn_edge.bench.measurement import BenchResult
+    from spinn_edge.bench.measurement import BenchResult, Row
 
 
 def bench(
@@ -21,6 +21,15 @@ def bench(
     ] = None,
     runtime: Annotated[str, typer.Option(help="all, or names separated by commas.")] = "all",
     batch: Annotated[str, typer.Option(help="Samples in one inference.")] = "1,1000",
+    precision: Annotated[
+        str, typer.Option(help="Of the bundle's files: fp32, fp16, separated by commas.")
+    ] = "fp32",
+    boundary: Annotated[
+        str,
+        typer.Option(
+            help="What a sample spans: all that a runtime has, or host-to-host, device, enqueue."
+        ),
+    ] = "all",
     threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
     launches: Annotated[
         int, typer.Option(help="Fresh processes for each model and runtime, alternating.", min=1)
@@ -31,6 +40,9 @@ def bench(
     timeout: Annotated[
         float, typer.Option(help="Seconds after which a launch is ended.", min=1)
     ] = 300.0,
+    on_mismatch: o.OnMismatch = "error",
+    tf32: o.Tf32 = False,
+    provider_option: o.ProviderOption = None,
     json: o.Json = None,
     markdown: Annotated[
         str | None,
@@ -41,6 +53,7 @@ def bench(
     weights: o.Weights = None,
     trust_pickle: o.TrustPickle = False,
     trust_factory: o.TrustFactory = False,
+    trust_engine_code: o.TrustEngineCode = False,
 ) -> None:
     """Time a bundle on runtimes, each in processes of its own, after parity was checked there."""
     from spinn_edge.bench.session import BenchRequest, run_bench
@@ -48,18 +61,25 @@ def bench(
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.report.console import bench_table
-    from spinn_edge.report.json_document import to_text
+    from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
     from spinn_edge.report.remarks import row_remarks
 
     printer = Printer(json, markdown)
     request = BenchRequest(
         runtimes=o.runtime_names(runtime),
+        every_runtime=runtime == "all",
         batches=tuple(dict.fromkeys(o.whole_numbers(batch, "--batch"))),
+        precisions=o.precision_names(precision),
+        boundaries=o.boundary_names(boundary),
         launches=launches,
         threads=threads,
         timeout_s=timeout,
+        on_mismatch=on_mismatch,
+        tf32=tf32,
+        provider_options=o.provider_options(provider_option),
         trust_factory=trust_factory,
+        trust_engine_code=trust_engine_code,
         rule=TimingRule(budget_s=seconds),
     )
     load = o.load_options(
@@ -79,7 +99,7 @@ def bench(
             on_job=lambda name, runtime: printer.say(f"timing {name} on {runtime}"),
         )
     printer.show(bench_table(result, width=printer.width), *row_remarks(result))
-    printer.write(to_text(result), json)
+    printer.write(to_text(bench_document(result)), json)
     printer.write(results_markdown(result), markdown)
     raise_for_rows(result, every_runtime=runtime == "all")
 
@@ -99,14 +119,16 @@ def raise_for_rows(result: BenchResult, *, every_runtime: bool) -> None:
     from spinn_edge.core.errors import InferenceError, ParityError, RuntimeUnavailableError
 
     for row in result.rows:
-        where = f"{row.bundle} on {row.runtime} at batch {row.batch}"
         if row.parity is not None and not row.parity.passed:
-            raise ParityError(f"{where}: {row.reason}")
+            raise ParityError(f"{_name(row)}: {row.reason}")
     for row in result.rows:
-        where = f"{row.bundle} on {row.runtime} at batch {row.batch}"
         if row.status == "failed":
-            raise InferenceError(f"{where}: {row.reason}")
+            raise InferenceError(f"{_name(row)}: {row.reason}")
         if row.status == "unavailable" and not every_runtime:
-            raise RuntimeUnavailableError(f"{where}: {row.reason}")
+            raise RuntimeUnavailableError(f"{_name(row)}: {row.reason}")
     if not any(row.status == "ok" for row in result.rows):
         raise RuntimeUnavailableError("no runtime on this machine could be timed")
+
+
+def _name(row: Row) -> str:
+    return f"{row.bundle} on {row.runtime} in {row.precision} at batch {row.batch}, {row.boundary}"

@@ -27,9 +27,9 @@ def demo(
         scores_table,
         verification_table,
     )
-    from spinn_edge.report.json_document import to_text
+    from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
-    from spinn_edge.report.remarks import row_remarks, score_remarks
+    from spinn_edge.report.remarks import row_remarks, score_remarks, verification_remarks
 
     require("torch", extra="export")
     from spinn_edge.demo.tour import FULL, QUICK, Listener, run_tour
@@ -47,9 +47,13 @@ def demo(
                 scores_table(training.scores, f"Scores of {bundle.name}"),
                 *score_remarks(training.scores, bundle.name),
             )
-    printer.show(*map(verification_table, tour.verifications))
+    for verification in tour.verifications:
+        printer.show(
+            verification_table(verification, every_runtime=True),
+            *verification_remarks(verification, every_runtime=True),
+        )
     printer.show(bench_table(tour.result, width=printer.width), *row_remarks(tour.result))
-    printer.write(to_text(tour.result), str(out / "results.json"))
+    printer.write(to_text(bench_document(tour.result)), str(out / "results.json"))
     printer.write(results_markdown(tour.result), str(out / "results.md"))
     if not all(verification.passed for verification in tour.verifications):
         raise ParityError(f"the bundles in {out} failed verification, see above")

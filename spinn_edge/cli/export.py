@@ -10,6 +10,9 @@ import typer
 from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
+    from spinn_edge.cli.output import Printer
+    from spinn_edge.core.bundle import Bundle
+    from spinn_edge.export.bundling import ExportRequest
     from spinn_edge.export.golden import GoldenMaker
     from spinn_edge.models.loading import LoadedModel
 
@@ -20,6 +23,13 @@ def export(
     formats: Annotated[
         str, typer.Option("--format", help="torchscript, pt2, onnx, trt; separated by commas.")
     ] = "torchscript,pt2,onnx",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="What the files compute in: fp32, fp16 (onnx and trt), or both with a comma; "
+            "inputs and outputs stay float32."
+        ),
+    ] = "fp32",
     input_shape: o.InputShape = None,
     activation: o.Activation = None,
     weights: o.Weights = None,
@@ -30,6 +40,35 @@ def export(
         str | None,
         typer.Option(help="GPUs to build engines for, such as SM86,SM120.", show_default=False),
     ] = None,
+    min_batch: Annotated[int, typer.Option(help="Smallest batch that engines accept.")] = 1,
+    opt_batch: Annotated[
+        int | None,
+        typer.Option(help="Batch that engines are tuned for; else 32, or --max-batch if smaller."),
+    ] = None,
+    workspace_mib: Annotated[
+        int | None,
+        typer.Option(help="Scratch memory of an engine's layers, MiB; else TensorRT's default."),
+    ] = None,
+    builder_level: Annotated[
+        int | None,
+        typer.Option(help="0 (fast build) to 5 (long search); else TensorRT's default."),
+    ] = None,
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="Let engines round factors of products to TF32.")
+    ] = False,
+    hardware_compatible: Annotated[
+        bool,
+        typer.Option(
+            "--hardware-compatible", help="One engine for Ampere and newer; package tensorrt only."
+        ),
+    ] = False,
+    version_compatible: Annotated[
+        bool,
+        typer.Option(
+            "--version-compatible",
+            help="An engine for later releases too, with code inside; package tensorrt only.",
+        ),
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(help="CSV with real inputs to prove with; else the bundle's own, or noise."),
@@ -42,24 +81,31 @@ def export(
     """Write a bundle in every format asked for, each one proved against eager PyTorch."""
     from spinn_edge.cli.output import Printer
     from spinn_edge.core.bundle import check_output_free
-    from spinn_edge.export import registry
     from spinn_edge.export.bundling import ExportRequest, write_bundle
     from spinn_edge.export.shapes import parse_input_shapes
     from spinn_edge.models.loading import load_model
     from spinn_edge.report.console import files_table, manifest_table
+    from spinn_edge.runtimes.trt_recipe import EngineOptions
 
     printer = Printer()
     check_output_free(out, force=force)
-    chosen = o.names(formats)
-    for name in registry.in_order(chosen):
-        if name not in chosen:
-            printer.show(f"{name} is written too: an asked-for format is made from it")
     request = ExportRequest(
-        formats=chosen,
+        formats=o.names(formats),
+        precisions=o.names(precision),
         max_batch=max_batch,
         input_shapes=parse_input_shapes(input_shape or []),
         compute_capabilities=o.names(compute_capability) or None,
+        engine=EngineOptions(
+            min_batch=min_batch,
+            opt_batch=opt_batch,
+            workspace_bytes=None if workspace_mib is None else workspace_mib * 2**20,
+            builder_level=builder_level,
+            tf32=tf32,
+            hardware_compatible=hardware_compatible,
+            version_compatible=version_compatible,
+        ),
     )
+    _say_what_differs(printer, request)
     with printer.status("loading the model") as say:
         loaded = load_model(
             model,
@@ -79,7 +125,42 @@ def export(
             on_step=say,
         )
     printer.show(manifest_table(bundle.manifest, bundle.name), files_table(bundle))
+    for line in _messages(bundle):
+        printer.show(line)
     printer.show(f"wrote {bundle.root}")
+
+
+def _say_what_differs(printer: Printer, request: ExportRequest) -> None:
+    """Say what will be written beside what was asked for, and what of that will not.
+
+    Raises:
+        UsageError: an unknown format or precision, or engine options without engines.
+    """
+    from spinn_edge.core.errors import UsageError
+    from spinn_edge.export import registry
+    from spinn_edge.runtimes.trt_recipe import EngineOptions
+
+    steps = registry.in_order(request.formats, request.precisions)
+    if request.engine != EngineOptions() and not any(step.format == "trt" for step in steps):
+        raise UsageError(
+            "--min-batch, --opt-batch, --workspace-mib, --builder-level, --tf32, "
+            "--hardware-compatible and --version-compatible are for engines; add trt to --format"
+        )
+    for step in steps:
+        if step.format not in request.formats or step.precision not in request.precisions:
+            printer.show(f"{step.name} is written too: an asked-for file is made from it")
+    for name, wanted in registry.lacking(request.formats, request.precisions):
+        printer.show(f"{name} has no {wanted} form: left out")
+
+
+def _messages(bundle: Bundle) -> list[str]:
+    """Return what converters and builders remarked on the files that they wrote."""
+    return [
+        f"{entry.path}: {message}"
+        for entry in bundle.manifest.files
+        for key in ("conversion_warnings", "builder_messages")
+        for message in entry.details.get(key, ())
+    ]
 
 
 def _golden_from(data: Path, features: str | None, loaded: LoadedModel) -> GoldenMaker:

@@ -51,6 +51,38 @@ Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write JSON; - for standard output."),
 ]
+OnMismatch = Annotated[
+    str,
+    typer.Option(
+        "--on-mismatch",
+        metavar="POLICY",
+        help="An engine that does not fit this machine: error, rebuild it from the bundle's ONNX, "
+        "or fallback to ort-cuda, then ort-cpu.",
+    ),
+]
+Tf32 = Annotated[
+    bool,
+    typer.Option(
+        "--tf32",
+        help="Let a GPU round float32 products to TF32; engines decide that when they are built.",
+    ),
+]
+ProviderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--provider-option",
+        metavar="KEY=VALUE",
+        help="For onnxruntime's CUDA provider; may be repeated.",
+        show_default=False,
+    ),
+]
+TrustEngineCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-engine-code",
+        help="Load a version-compatible TensorRT engine, which carries host code.",
+    ),
+]
 Data = Annotated[Path, typer.Option(help="CSV file with a header line.", show_default=False)]
 Validation = Annotated[
     Path | None,
@@ -165,4 +197,57 @@ def runtime_names(text: str) -> tuple[str, ...]:
         raise UsageError("--runtime names nothing; expected all, or names such as ort-cpu,trt")
     for name in chosen:
         registry.find(name)
+    return chosen
+
+
+def precision_names(text: str) -> tuple[str, ...]:
+    """Read ``fp32,fp16``.
+
+    Raises:
+        UsageError: an unknown name, or none.
+    """
+    from spinn_edge.core.manifest import PRECISIONS
+
+    return _known_names(text, "--precision", PRECISIONS)
+
+
+def boundary_names(text: str) -> tuple[str, ...]:
+    """Read ``all``, which is no name at all, or names of boundaries separated by commas.
+
+    Raises:
+        UsageError: an unknown name, or none.
+    """
+    from spinn_edge.bench.measurement import BOUNDARIES
+
+    return () if text == "all" else _known_names(text, "--boundary", BOUNDARIES, "all, or ")
+
+
+def provider_options(pairs: list[str] | None) -> dict[str, str]:
+    """Read ``KEY=VALUE`` as often as it was given.
+
+    Raises:
+        UsageError: a part is no such pair, or a key comes twice.
+    """
+    from spinn_edge.core.errors import UsageError
+
+    chosen: dict[str, str] = {}
+    for pair in pairs or []:
+        key, mark, value = (part.strip() for part in pair.partition("="))
+        if not key or not mark or key in chosen:
+            raise UsageError(
+                f"--provider-option {pair}: expected KEY=VALUE, each key once, such as "
+                "cudnn_conv_algo_search=HEURISTIC"
+            )
+        chosen[key] = value
+    return chosen
+
+
+def _known_names(
+    text: str, option: str, known: tuple[str, ...], other: str = ""
+) -> tuple[str, ...]:
+    from spinn_edge.core.errors import UsageError
+
+    chosen = tuple(dict.fromkeys(names(text)))
+    if not chosen or not set(chosen) <= set(known):
+        raise UsageError(f"{option} {text}: expected {other}some of {', '.join(known)}")
     return chosen

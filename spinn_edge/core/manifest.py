@@ -13,6 +13,9 @@ from spinn_edge.core.tensors import TensorSpec
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+PRECISIONS = ("fp32", "fp16")
+"""Number formats that a file may compute in; inputs and outputs stay float32. The first is what
+every bundle has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,7 @@ class FileEntry:
         format: ``weights``, ``golden``, ``torchscript``, ``pt2``, ``onnx`` or ``trt``.
         bytes: size on disk.
         sha256: hex digest.
+        precision: one of ``PRECISIONS``: what its products are computed in.
         toolchain: versions of the packages that wrote it.
         details: facts of that format alone (opset, profile, compute capability).
         proof: comparisons with eager that passed when the file was written; empty for weights
@@ -70,6 +74,7 @@ class FileEntry:
     format: str
     bytes: int
     sha256: str
+    precision: str = PRECISIONS[0]
     toolchain: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     proof: tuple[ProofPoint, ...] = ()
@@ -276,9 +281,13 @@ class Manifest:
     pruning: PruningAudit | None = None
     training: Training | None = None
 
-    def files_of(self, format_name: str) -> tuple[FileEntry, ...]:
-        """Return the entries of one format, in manifest order."""
-        return tuple(entry for entry in self.files if entry.format == format_name)
+    def files_of(self, format_name: str, precision: str | None = None) -> tuple[FileEntry, ...]:
+        """Return the entries of one format, in manifest order; of any precision when None."""
+        return tuple(
+            entry
+            for entry in self.files
+            if entry.format == format_name and precision in (None, entry.precision)
+        )
 
     def to_text(self) -> str:
         """Return the JSON document."""

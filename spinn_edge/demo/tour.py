@@ -191,8 +191,8 @@ def run_tour(
     verifications = tuple(
         verify_bundle(
             bundle,
-            # its kernels are compiled for each batch size, and timing checks parity once more
-            [name for name in runtimes if name != "compile"],
+            # kernels are compiled for each batch size, and timing checks parity once more
+            [name for name in runtimes if not name.startswith("compile")],
             on_progress=lambda name: listener.on_step(f"verifying {name}"),
         )
         for bundle in (dense, small)
@@ -200,7 +200,10 @@ def run_tour(
     result = run_bench(
         small,
         BenchRequest(
-            runtimes=runtimes, launches=plan.launches, rule=TimingRule(budget_s=plan.bench_s)
+            runtimes=runtimes,
+            every_runtime=not plan.runtimes,
+            launches=plan.launches,
+            rule=TimingRule(budget_s=plan.bench_s),
         ),
         baseline=dense,
         on_job=lambda name, runtime: listener.on_step(f"timing {name} on {runtime}"),

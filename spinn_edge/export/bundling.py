@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from spinn_edge import __version__
 from spinn_edge.accuracy.parity import against_eager, compare
@@ -18,6 +14,7 @@ from spinn_edge.core.bundle import Bundle, describe_file, finish, staged_folder
 from spinn_edge.core.errors import ExportError, UsageError
 from spinn_edge.core.golden import GOLDEN_NAME, Golden
 from spinn_edge.core.manifest import (
+    PRECISIONS,
     SCHEMA_VERSION,
     FileEntry,
     Manifest,
@@ -25,8 +22,9 @@ from spinn_edge.core.manifest import (
     Training,
 )
 from spinn_edge.core.optional import require
-from spinn_edge.core.tensors import Array, TensorSpec
+from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export import registry
+from spinn_edge.export.counting import count_flops, count_parameters
 from spinn_edge.export.golden import (
     GoldenInputs,
     GoldenMaker,
@@ -35,14 +33,14 @@ from spinn_edge.export.golden import (
     make_references,
     random_inputs,
 )
+from spinn_edge.export.graph_types import graph_facts
 from spinn_edge.export.proof import prove
 from spinn_edge.export.reference import Reference, copy_onnx, module_reference, onnx_reference
-from spinn_edge.export.registry import ExporterEntry, ExportJob
+from spinn_edge.export.registry import ExportJob, ExportStep
 from spinn_edge.export.shapes import input_specs, onnx_outputs
 from spinn_edge.models.loading import LoadedModel
-
-if TYPE_CHECKING:
-    from torch import nn
+from spinn_edge.runtimes.trt_cache import EngineCache
+from spinn_edge.runtimes.trt_recipe import EngineOptions
 
 WEIGHTS_NAME = "model.safetensors"
 _SINGLE_SAMPLES = 16  # enough for a branch on a sign to show; onnx.reference is slow
@@ -55,16 +53,20 @@ class ExportRequest:
 
     Attributes:
         formats: names from the exporter registry; none writes weights and golden vectors only.
+        precisions: what the files shall compute in, as far as a format has it.
         max_batch: largest batch that every format must serve; None keeps that of the bundle which
             is exported again, and is 1024 otherwise.
         input_shapes: model inputs, where the model does not say them itself.
         compute_capabilities: GPUs to build engines for; None means the exporter's default.
+        engine: how engines are built.
     """
 
     formats: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = PRECISIONS[:1]
     max_batch: int | None = None
     input_shapes: tuple[TensorSpec, ...] = ()
     compute_capabilities: tuple[str, ...] | None = None
+    engine: EngineOptions = field(default_factory=EngineOptions)
 
 
 def write_bundle(
@@ -95,13 +97,15 @@ def write_bundle(
         The bundle, read back from disk.
 
     Raises:
-        UsageError: unknown format, or the model's inputs are not known.
+        UsageError: unknown format or precision, the model's inputs are not known, or the batches of
+            the engines are not in order.
         ExportError: a format could not be written, or its proof failed; nothing is left behind.
         BundleError: ``out`` exists or cannot be written.
     """
-    exporters = registry.in_order(request.formats)
+    steps = registry.in_order(request.formats, request.precisions)
     inputs = input_specs(loaded, request.input_shapes)
     max_batch = _max_batch(loaded, request, inputs)
+    request.engine.batches(max_batch)  # refused now rather than after everything else is written
     old = loaded.bundle.manifest if loaded.bundle else None
     with staged_folder(out, force=force) as folder:
         on_step("golden vectors")
@@ -111,7 +115,7 @@ def write_bundle(
         made.golden.save(folder / GOLDEN_NAME)
         files = [describe_file(folder, GOLDEN_NAME, "golden")]
         files += _write_source(loaded, folder)
-        parameters, nonzero = _count_parameters(loaded)
+        parameters, nonzero = count_parameters(loaded)
         manifest = Manifest(
             schema_version=SCHEMA_VERSION,
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -122,7 +126,7 @@ def write_bundle(
             max_batch=max_batch,
             parameters=parameters,
             nonzero_parameters=nonzero,
-            flops_per_sample=_count_flops(loaded.module, made.golden.inputs),
+            flops_per_sample=count_flops(loaded.module, made.golden.inputs),
             golden_source=made.source,
             parity=made.limits,
             files=tuple(files),
@@ -130,11 +134,13 @@ def write_bundle(
             pruning=pruning or (old.pruning if old else None),
         )
         if loaded.format:
-            manifest = _proved(Bundle(root=folder, manifest=manifest), loaded.format, made)
-        for name, exporter in exporters.items():
-            if name != loaded.format:
-                on_step(f"{name}: write and prove")
-                manifest = _export(loaded, folder, manifest, name, exporter, made, request)
+            manifest = _proved(
+                Bundle(root=folder, manifest=manifest), loaded.format, PRECISIONS[0], made
+            )
+        for step in steps:
+            if not manifest.files_of(step.format, step.precision):
+                on_step(f"{step.name}: write and prove")
+                manifest = _export(loaded, folder, Path(out), manifest, step, made, request)
         finish(folder, manifest)
     return Bundle.load(Path(out))
 
@@ -142,13 +148,13 @@ def write_bundle(
 def _export(
     loaded: LoadedModel,
     folder: Path,
+    out: Path,
     manifest: Manifest,
-    name: str,
-    exporter: ExporterEntry,
+    step: ExportStep,
     made: References,
     request: ExportRequest,
 ) -> Manifest:
-    """Write one format, add it to the manifest, prove it there."""
+    """Write one format in one precision, add it to the manifest, prove it there."""
     job = ExportJob(
         module=loaded.module,
         sample=made.golden.at_batch(2).inputs,
@@ -156,21 +162,27 @@ def _export(
         outputs=manifest.outputs,
         max_batch=manifest.max_batch,
         folder=folder,
-        files={entry.format: folder / entry.path for entry in manifest.files},
+        out=out,
+        files={(entry.format, entry.precision): folder / entry.path for entry in manifest.files},
+        precision=step.precision,
         compute_capabilities=request.compute_capabilities,
+        engine=request.engine,
     )
-    written = registry.load(exporter)(job)
+    written = registry.load(step.entry)(job)
     bundle = Bundle(root=folder, manifest=replace(manifest, files=(*manifest.files, *written)))
-    return _proved(bundle, name, made)
+    return _proved(bundle, step.format, step.precision, made)
 
 
-def _proved(bundle: Bundle, name: str, made: References) -> Manifest:
+def _proved(bundle: Bundle, name: str, precision: str, made: References) -> Manifest:
     """Return the manifest with proofs at the files of one format, where they can run here."""
     runtime = registry.entries()[name].runtime
-    entries = bundle.manifest.files_of(name)
+    entries = bundle.manifest.files_of(name, precision)
     if all(entry.unproved is not None for entry in entries):
         return bundle.manifest
-    points = prove(bundle, runtime, made.golden, made.eager)
+    try:
+        points = prove(bundle, runtime, made.golden, made.eager, precision)
+    finally:  # what a runtime keeps beside a bundle has no use beside one that will be renamed
+        shutil.rmtree(EngineCache(bundle.root).folder, ignore_errors=True)
     files = tuple(
         replace(entry, proof=points) if entry in entries and entry.unproved is None else entry
         for entry in bundle.manifest.files
@@ -184,7 +196,8 @@ def _write_source(loaded: LoadedModel, folder: Path) -> list[FileEntry]:
         name = f"model.{SUFFIXES[loaded.format]}"
         copy = copy_onnx if loaded.format == "onnx" else shutil.copyfile
         copy(loaded.file, folder / name)
-        return [describe_file(folder, name, loaded.format)]
+        details = graph_facts(folder / name) if loaded.format == "onnx" else {}
+        return [describe_file(folder, name, loaded.format, details=details)]
     if loaded.architecture.kind == "file" or loaded.module is None:
         return []  # a module that came out of a pickle: only its exports can be kept
     save = require("safetensors.torch", extra="export").save
@@ -200,6 +213,14 @@ def _max_batch(loaded: LoadedModel, request: ExportRequest, inputs: tuple[Tensor
             raise UsageError(
                 f"'{loaded.origin}' has a fixed batch of {fixed}; --max-batch {request.max_batch} "
                 "needs a model with a dynamic batch axis"
+            )
+        if request.engine.min_batch not in (1, fixed) or request.engine.opt_batch not in (
+            None,
+            fixed,
+        ):
+            raise UsageError(
+                f"'{loaded.origin}' has a fixed batch of {fixed}; leave out --min-batch and "
+                "--opt-batch"
             )
         return fixed
     if request.max_batch is not None:
@@ -261,30 +282,3 @@ def _check_samples_apart(made: References, reference: Reference) -> None:
                 f"{golden.rows}: {parity.reason}; each sample must be computed on its own, with "
                 "the batch as first axis"
             )
-
-
-def _count_parameters(loaded: LoadedModel) -> tuple[int | None, int | None]:
-    if loaded.module is not None:
-        tensors: Sequence[Array] = [p.detach().cpu().numpy() for p in loaded.module.parameters()]
-    else:
-        from onnx import numpy_helper
-
-        from spinn_edge.export.reference import load_onnx
-
-        assert loaded.file is not None
-        weights = load_onnx(loaded.file).graph.initializer
-        tensors = [a for a in map(numpy_helper.to_array, weights) if a.dtype.kind == "f"]
-    return (sum(int(a.size) for a in tensors), sum(int(np.count_nonzero(a)) for a in tensors))
-
-
-def _count_flops(module: nn.Module | None, inputs: Any) -> int | None:
-    """Count the matrix products and convolutions of one sample; None for ONNX."""
-    if module is None:
-        return None
-    torch = require("torch", extra="export")
-    counter = require("torch.utils.flop_counter", extra="export").FlopCounterMode(display=False)
-    sample = [torch.from_numpy(np.ascontiguousarray(array[:1])) for array in inputs.values()]
-    with warnings.catch_warnings(), torch.no_grad(), counter:
-        warnings.simplefilter("ignore")  # the counter warns of modules that it cannot name
-        module(*sample)
-    return int(counter.get_total_flops())

@@ -1,4 +1,4 @@
-"""Build TensorRT engines from an ONNX file: one for each compute capability.
+"""TensorRT engines from an ONNX file: one for each compute capability.
 
 ``tensorrt_rtx`` is preferred wherever it is installed, because it needs no GPU and builds for GPUs
 that are not here. ``tensorrt`` builds for the GPU in this machine only. Networks are strongly
@@ -7,53 +7,52 @@ typed: the ONNX graph decides the precision, no flag does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spinn_edge.core.bundle import describe_file, sha256_of
 from spinn_edge.core.errors import (
     ExportError,
+    MissingDependencyError,
     RuntimeUnavailableError,
     UsageError,
     install_command,
 )
-from spinn_edge.core.manifest import FileEntry
-from spinn_edge.core.tensors import TensorSpec, describe
+from spinn_edge.core.manifest import PRECISIONS, FileEntry
+from spinn_edge.core.tensors import TensorSpec
+from spinn_edge.export.graph_types import check_precision, graph_facts
 from spinn_edge.export.registry import ExportJob
 from spinn_edge.runtimes.cuda_driver import CudaDevice, find_device
-from spinn_edge.runtimes.trt_backend import (
-    EXTRAS,
-    RTX,
-    Backend,
-    last_words,
-    load_backend,
-    logger_of,
-)
+from spinn_edge.runtimes.trt_backend import ENTERPRISE, EXTRAS, RTX, Backend, load_backend
+from spinn_edge.runtimes.trt_builder import build_with_timings, check_supported, known_targets
+from spinn_edge.runtimes.trt_cache import EngineCache
+from spinn_edge.runtimes.trt_inspector import inspect_plan
+from spinn_edge.runtimes.trt_recipe import EngineOptions, EngineRecipe
 
-# Ampere, Ada and Blackwell on desks and in machines. Turing (SM75) multiplies no float32 matrices
-# in TensorRT for RTX.
 DEFAULT_COMPUTE_CAPABILITIES = ("SM86", "SM89", "SM120")
+"""Ampere, Ada and Blackwell on desks and in machines."""
 
-# A choice, not a measurement: one profile must serve single samples and whole batches. At one
-# sample a small network waits for kernel launches whatever the kernels were tuned for.
-_OPTIMAL_BATCH = 32
-
-Shapes = Mapping[str, tuple[int, ...]]
+TURING = "SM75"
+"""Multiplies no float32 matrices in TensorRT for RTX."""
 
 
 def export_trt(job: ExportJob) -> tuple[FileEntry, ...]:
-    """Build engines from the ONNX file that was written before.
+    """Build engines from the ONNX file of the job's precision, which was written before.
 
     Raises:
         ExportError, MissingDependencyError, UsageError: as :func:`build_engines`.
     """
     return build_engines(
-        job.files["onnx"],
+        job.files["onnx", job.precision],
         job.folder,
         inputs=job.inputs,
         max_batch=job.max_batch,
+        precision=job.precision,
         compute_capabilities=job.compute_capabilities,
+        options=job.engine,
+        cache=EngineCache(job.out),
     )
 
 
@@ -63,23 +62,28 @@ def build_engines(
     *,
     inputs: tuple[TensorSpec, ...],
     max_batch: int,
+    precision: str = PRECISIONS[0],
     compute_capabilities: tuple[str, ...] | None = None,
+    options: EngineOptions | None = None,
+    cache: EngineCache | None = None,
     backend: Backend | None = None,
     find: Callable[[], CudaDevice] = find_device,
 ) -> tuple[FileEntry, ...]:
-    """Write ``model.sm86.engine`` and its like into ``out_dir``.
-
-    TF32 is off, so that float32 engines keep float32 products and parity comes first.
+    """Write ``model.sm86.engine``, ``model.fp16.sm86.engine`` and their like into ``out_dir``.
 
     Args:
         onnx_path: the graph; weights may lie beside it.
         out_dir: folder of the bundle.
         inputs: of the model; only the batch axis may be dynamic.
-        max_batch: largest batch that the engines accept; the smallest is 1.
+        max_batch: largest batch that the engines accept.
+        precision: what the graph computes in; names the files.
         compute_capabilities: GPUs to build for, as ``SM86``; None means
-            ``DEFAULT_COMPUTE_CAPABILITIES`` with tensorrt_rtx, and the GPU in this machine with
-            tensorrt, which can build for no other.
-        backend: the package to build with; None loads tensorrt_rtx, else tensorrt.
+            ``DEFAULT_COMPUTE_CAPABILITIES`` and the GPU in this machine with tensorrt_rtx, and that
+            GPU alone with tensorrt, which can build for no other.
+        options: how to build; None means TensorRT's defaults, without TF32.
+        cache: where ``tensorrt`` keeps kernel timings; None means beside ``out_dir``.
+        backend: the package to build with; None loads tensorrt_rtx, else tensorrt; tensorrt first
+            where the options or the GPU in this machine need it.
         find: asks the driver for the GPU.
 
     Returns:
@@ -87,73 +91,110 @@ def build_engines(
         caller runs what can be run. ``unproved`` is None where the GPU in this machine fits.
 
     Raises:
-        ExportError: no ONNX file, no GPU for tensorrt, or TensorRT refused the graph; carries its
-            words. Build again in a new process, as an engine may inherit from a failure.
-        MissingDependencyError: neither package is installed.
-        UsageError: a compute capability that the package cannot build for, or no batch.
+        ExportError: no ONNX file, no GPU for tensorrt, TensorRT refused the graph (carries its
+            words; build again in a new process, as an engine may inherit from a failure), or no
+            layer computes in ``precision``.
+        MissingDependencyError: neither package is installed, or no onnx.
+        UsageError: a compute capability or an option that the package has not, or the batches are
+            not in order.
     """
     if not onnx_path.is_file():
         raise ExportError(f"{onnx_path} is not there; TensorRT engines are built from an ONNX file")
-    backend = load_backend() if backend is None else backend
-    device, no_device = _device_or_reason(find)
-    targets = _targets(backend, compute_capabilities, device, no_device)
-    profile = _profile(inputs, max_batch)
+    options = options or EngineOptions()
+    here = _ask_driver(find)
+    backend = backend or _load_package(options, compute_capabilities, here)
+    check_supported(backend, options)
+    recipes = [
+        options.recipe(inputs, max_batch, target)
+        for target in _targets(backend, compute_capabilities, precision, here)
+    ]
+    facts = graph_facts(onnx_path)
     onnx_sha256 = sha256_of(onnx_path)
+    cache = cache or EngineCache(out_dir)
     entries = []
-    for target in targets:
-        plan = _build(backend, onnx_path, profile, target)
-        name = f"model.{target.lower()}.engine"
-        (out_dir / name).write_bytes(plan)
+    for recipe in recipes:
+        target = recipe.compute_capability
+        built = build_with_timings(backend, onnx_path, recipe, cache)
+        mark = "" if precision == PRECISIONS[0] else f".{precision}"
+        path = out_dir / f"model{mark}.{target.lower()}.engine"
+        path.write_bytes(built.plan)
+        layers = _layers(backend, built.plan, recipe, here) or facts
+        if precision != PRECISIONS[0]:
+            check_precision(path, precision, layers["layers"])
         entries.append(
             describe_file(
                 out_dir,
-                name,
+                path.name,
                 "trt",
+                precision=precision,
                 toolchain={backend.name: backend.version},
                 details={
-                    "compute_capability": target,
-                    "profile": {
-                        tensor: {bound: list(shape) for bound, shape in shapes.items()}
-                        for tensor, shapes in profile.items()
-                    },
-                    "tf32": False,
-                    "precision": "strongly typed, from the ONNX graph",
+                    **recipe.details(),
                     "onnx_sha256": onnx_sha256,
+                    **layers,
+                    "builder_messages": list(built.messages),
                 },
-                unproved=no_device if device is None else _unproved(device, target),
+                unproved=here.unproved(target),
             )
         )
     return tuple(entries)
 
 
-def _device_or_reason(find: Callable[[], CudaDevice]) -> tuple[CudaDevice | None, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Here:
+    """What the driver said: a GPU, or why there is none."""
+
+    device: CudaDevice | None
+    reason: str = ""
+
+    def unproved(self, target: str) -> str | None:
+        """Return why an engine for ``target`` cannot be run here; None when it can."""
+        if self.device is None:
+            return self.reason
+        if self.device.sm == target:
+            return None
+        return (
+            f"the GPU in this machine, {self.device.name}, is {self.device.sm}, the engine is for "
+            f"{target}"
+        )
+
+
+def _ask_driver(find: Callable[[], CudaDevice]) -> _Here:
     try:
-        return find(), ""
+        return _Here(device=find())
     except RuntimeUnavailableError as exc:
-        return None, str(exc)
+        return _Here(device=None, reason=str(exc))
 
 
-def _unproved(device: CudaDevice, target: str) -> str | None:
-    if device.sm == target:
-        return None
-    return f"the GPU in this machine, {device.name}, is {device.sm}, the engine is for {target}"
+def _load_package(options: EngineOptions, asked: tuple[str, ...] | None, here: _Here) -> Backend:
+    """Import TensorRT for RTX, unless only the other package has what is wanted."""
+    if options.hardware_compatible or options.version_compatible:
+        return load_backend((ENTERPRISE, RTX))
+    backend = load_backend((RTX, ENTERPRISE))
+    device = here.device
+    wants_this_gpu = device is not None and asked in (None, (device.sm,))
+    if backend.is_rtx and wants_this_gpu and device and device.sm not in known_targets(backend):
+        try:
+            return load_backend((ENTERPRISE,))
+        except MissingDependencyError:
+            pass  # RTX then builds for other GPUs, or says for which it can
+    return backend
 
 
 def _targets(
-    backend: Backend,
-    asked: tuple[str, ...] | None,
-    device: CudaDevice | None,
-    no_device: str,
+    backend: Backend, asked: tuple[str, ...] | None, precision: str, here: _Here
 ) -> tuple[str, ...]:
+    device = here.device
     if backend.is_rtx:
-        # NONE and CURRENT are members that name no compute capability.
-        members = backend.module.ComputeCapability.__members__
-        known = [name for name in members if name.startswith("SM")]
+        known = list(known_targets(backend))
         targets = DEFAULT_COMPUTE_CAPABILITIES if asked is None else asked
+        if asked is None and device and device.sm in known:
+            refused = device.sm == TURING and precision == "fp32"
+            targets = targets if refused else (*targets, device.sm)
         where = f"{backend.name} {backend.version}"
     elif device is None:
         raise ExportError(
-            f"tensorrt builds for the GPU in this machine only: {no_device}.\nBuild without one "
+            f"tensorrt builds for the GPU in this machine only: {here.reason}.\nBuild without one "
             f"with TensorRT for RTX: {install_command(EXTRAS[RTX])}"
         )
     else:
@@ -169,86 +210,14 @@ def _targets(
     return tuple(dict.fromkeys(targets))
 
 
-def _profile(inputs: Sequence[TensorSpec], max_batch: int) -> Mapping[str, Shapes]:
-    if max_batch < 1:
-        raise UsageError(f"the maximum batch is {max_batch}, expected at least 1")
-    bounds = {"min": 1, "opt": min(_OPTIMAL_BATCH, max_batch), "max": max_batch}
-    profile = {}
-    for spec in inputs:
-        shapes = {}
-        for bound, batch in bounds.items():
-            fixed = spec.shape[0] if spec.shape else None
-            shape = spec.at_batch(batch if fixed is None else fixed)
-            if shape is None:
-                raise ExportError(
-                    f"input '{spec.name}' is {describe(spec)}: for TensorRT only axis 0 may be "
-                    "dynamic"
-                )
-            shapes[bound] = shape
-        profile[spec.name] = shapes
-    return profile
-
-
-def _build(backend: Backend, onnx_path: Path, profile: Mapping[str, Shapes], target: str) -> bytes:
-    """Build one engine.
-
-    All TensorRT objects live and die in here, one parser for one network: a second parser over a
-    network crashed when it was torn down.
-
-    Equal graphs give equal bytes, but for one case observed with tensorrt_rtx 1.7.1.116: after a
-    build that failed in the compiler (float32 for SM75), the next engine of the same process
-    carries 285 kB of the failed one's kernel sources. So a failure ends :func:`build_engines`.
-    """
-    module = backend.module
-    logger = logger_of(backend)
-    logger.messages.clear()
-    try:
-        builder = module.Builder(logger)
-    except TypeError as exc:  # how pybind11 says that the factory returned nothing
-        raise ExportError(
-            f"{backend.name} makes no Builder here: {last_words(backend, str(exc))}"
-        ) from exc
-    strongly_typed = module.NetworkDefinitionCreationFlag.STRONGLY_TYPED
-    network = builder.create_network(1 << int(strongly_typed))
-    parser = module.OnnxParser(network, logger)
-    if not parser.parse_from_file(str(onnx_path)):  # from file: weights may lie beside it
-        raise ExportError(f"{backend.name} cannot read {onnx_path}: {_parser_errors(parser)}")
-    found = [network.get_input(index).name for index in range(network.num_inputs)]
-    if sorted(found) != sorted(profile):
-        raise ExportError(f"{onnx_path} has the inputs {found}, the model {sorted(profile)}")
-    config = _configure(backend, builder, profile, target)
-    plan = builder.build_serialized_network(network, config)
-    if plan is None:
-        raise ExportError(
-            f"{backend.name} {backend.version} builds no engine of {onnx_path} for {target}: "
-            f"{last_words(backend, 'no reason given')}"
-        )
-    return bytes(plan)
-
-
-def _configure(backend: Backend, builder: Any, profile: Mapping[str, Shapes], target: str) -> Any:
-    module = backend.module
-    config = builder.create_builder_config()
-    config.clear_flag(module.BuilderFlag.TF32)
-    optimization = builder.create_optimization_profile()
-    for name, shapes in profile.items():
-        optimization.set_shape(name, shapes["min"], shapes["opt"], shapes["max"])
-    if config.add_optimization_profile(optimization) < 0:
-        raise ExportError(f"{backend.name} refuses the profile {dict(profile)}")
-    if backend.is_rtx:
-        config.num_compute_capabilities = 1
-        member = getattr(module.ComputeCapability, target)
-        if not config.set_compute_capability(member, 0):
-            raise ExportError(f"{backend.name} refuses to build for {target}")
-    return config
-
-
-def _parser_errors(parser: Any) -> str:
-    errors = [parser.get_error(index) for index in range(parser.num_errors)]
-    words = [
-        f"node '{error.node_name()}' ({error.node_operator()}): {error.desc()}"
-        if error.node_operator()
-        else str(error.desc())
-        for error in errors
-    ]
-    return "; ".join(words) or "no reason given"
+def _layers(backend: Backend, plan: bytes, recipe: EngineRecipe, here: _Here) -> dict[str, Any]:
+    """Return what the engine itself says of its layers; nothing where it cannot be asked here."""
+    if here.device is None or here.device.sm != recipe.compute_capability:
+        return {}
+    layers = inspect_plan(backend, plan, carries_code=recipe.version_compatible)
+    if not layers:
+        return {}
+    return {
+        "layers": layers,
+        "layers_counted_from": f"engine inspector on {here.device.name}",
+    }

@@ -2,99 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from rich import box
+from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.measurement import BenchResult, Row
+from spinn_edge.bench.measurement import BOUNDARIES, BenchResult, Row
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import Manifest, PruningAudit, Scores
 from spinn_edge.report import formatting as f
+from spinn_edge.report.latency_columns import (
+    TITLES,
+    Column,
+    figure_columns,
+    name_columns,
+    several_precisions,
+)
+from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.runtime_status import RuntimeStatus
 
 FULL_WIDTH = 110
 """Columns of a screen that shows a whole row of latencies."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Column:
-    """A figure of a timed row; ``always`` shows it on narrow screens as well."""
-
-    title: str
-    text: Callable[[Row], str]
-    always: bool = False
-
-
-_LATENCY_COLUMNS = (
-    _Column(title="median", text=lambda row: f.seconds(row.median_s), always=True),
-    _Column(
-        title="mean ± std",
-        text=lambda row: f"{f.seconds(row.mean_s)} ± {f.seconds(row.std_s)}",
-    ),
-    _Column(title="p90", text=lambda row: f.seconds(row.p90_s), always=True),
-    _Column(title="p99", text=lambda row: f.seconds(row.p99_s), always=True),
-    _Column(title="speed-up", text=lambda row: f.ratio(row.speedup), always=True),
-    _Column(title="throughput", text=lambda row: f.per_second(row.throughput_per_s)),
-    _Column(
-        title="parity", text=lambda row: f.magnitude(row.parity.max_abs if row.parity else None)
-    ),
-)
-
 _STATUS = {"ok": "green", "unavailable": "yellow", "failed": "red"}
 
 
-def bench_table(result: BenchResult, *, width: int = FULL_WIDTH) -> Table:
-    """Return a line for each row.
+def bench_table(result: BenchResult, *, width: int = FULL_WIDTH) -> Group:
+    """Return a table for each boundary that was timed, a line for each row.
 
     Args:
         result: the rows.
         width: columns of the screen; a narrow one gets the columns that fit, and a caption that
             says where the others are.
     """
-    columns = [column for column in _LATENCY_COLUMNS if width >= FULL_WIDTH or column.always]
-    head = ["bundle", "runtime", ">batch"]
-    table = _table("Latency, host to host", *head, *(f">{column.title}" for column in columns))
-    if len(columns) < len(_LATENCY_COLUMNS):
-        table.caption = "mean, throughput and parity: in a wider window, --json or --markdown"
-    for row in result.rows:
-        cells = [f"[{_STATUS[row.status]}]{row.status}[/]"]
-        if row.status == "ok":
-            cells = [column.text(row) for column in columns]
-        table.add_row(escape(row.bundle), escape(row.runtime), str(row.batch), *cells)
+    shown, _ = split_rows(result)
+    tables = [
+        _latency_table([row for row in shown if row.boundary == boundary], boundary, width)
+        for boundary in BOUNDARIES
+        if any(row.boundary == boundary for row in shown)
+    ]
+    return Group(*tables) if tables else Group("nothing was timed")
+
+
+def _latency_table(rows: Sequence[Row], boundary: str, width: int) -> Table:
+    """Return one table, leaving out columns, the least important first, until it fits."""
+    figures = list(figure_columns(boundary))
+    ruler = Console(width=10_000, height=1)  # both: else a dumb terminal counts as 80 columns wide
+    while True:
+        table = _filled_table(rows, boundary, figures)
+        last = max(column.rank for column in figures)
+        if not last or ruler.measure(table).maximum <= width:
+            break
+        figures = [column for column in figures if column.rank < last]
+    gone = [column.title for column in figure_columns(boundary) if column not in figures]
+    if gone:
+        table.caption = f"{', '.join(gone)}: in a wider window, --json or --markdown"
     return table
 
 
-def verification_table(verification: Verification) -> Table:
-    """Return a line for each check and each runtime that was skipped."""
+def _filled_table(rows: Sequence[Row], boundary: str, figures: Sequence[Column]) -> Table:
+    names = name_columns(rows)
+    precision = "" if several_precisions(rows) else f", {rows[0].precision}"
     table = _table(
-        f"Parity of {escape(verification.bundle)} with its float64 reference",
-        "runtime",
-        ">batch",
-        ">max abs",
-        ">tolerance",
-        "verdict",
+        f"{TITLES[boundary]}{precision}",
+        *(f">{column.title}" if column.number else column.title for column in (*names, *figures)),
+    )
+    for row in rows:
+        cells = [f"[{_STATUS[row.status]}]{row.status}[/]"]
+        if row.status == "ok":
+            cells = [column.text(row) for column in figures]
+        table.add_row(*(escape(column.text(row)) for column in names), *cells)
+    return table
+
+
+def verification_table(verification: Verification, *, every_runtime: bool = False) -> Table:
+    """Return a line for each check and each runtime that was skipped.
+
+    Args:
+        verification: the checks.
+        every_runtime: no runtime was named: what cannot work here is left to
+            :func:`spinn_edge.report.remarks.verification_remarks`.
+    """
+    several = len(verification.precisions) > 1
+    precision = "" if several else "".join(f", {name}" for name in verification.precisions)
+    table = _table(
+        f"Parity of {escape(verification.bundle)} with its float64 reference{precision}",
+        *(("runtime", "precision") if several else ("runtime",)),
+        *(">batch", ">max abs", ">tolerance", "verdict"),
     )
     for check in verification.checks:
         verdict = (
             "[green]passed[/]" if check.passed else f"[red]failed[/]: {escape(check.reason or '')}"
         )
         table.add_row(
-            escape(check.runtime),
+            escape(f.served(check.runtime, check.served_by)),
+            *[check.precision] * several,
             str(check.batch),
             f.magnitude(check.max_abs),
             f.magnitude(check.tolerance),
             verdict,
         )
-    for skipped in verification.skipped:
+    for skipped in () if every_runtime else verification.skipped:
         table.add_row(
             escape(skipped.runtime),
-            "–",
-            "–",
-            "–",
+            *[skipped.precision] * several,
+            *["–"] * 3,
             f"[yellow]not run[/]: {escape(skipped.reason)}",
         )
     return table
@@ -102,15 +118,11 @@ def verification_table(verification: Verification) -> Table:
 
 def runtimes_table(statuses: tuple[RuntimeStatus, ...]) -> Table:
     """Return a line for each runtime."""
-    table = _table("Runtimes on this machine", "name", "available", "version", "why not", "type")
+    table = _table("Runtimes on this machine", "name", "available", "version", "why not")
     for status in statuses:
         mark = "[green]yes[/]" if status.available else "[yellow]no[/]"
         table.add_row(
-            escape(status.name),
-            mark,
-            escape(status.version or "–"),
-            escape(status.reason or ""),
-            escape(status.install),
+            escape(status.name), mark, escape(status.version or "–"), escape(status.reason or "")
         )
     return table
 

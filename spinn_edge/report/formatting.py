@@ -64,6 +64,11 @@ def change(before: float, after: float) -> str:
     return f"{(after - before) / abs(before):+z.1%}".replace("%", " %")
 
 
+def served(runtime: str, served_by: str) -> str:
+    """Return ``trt → ort-cpu`` where a stand-in ran, else the runtime's name."""
+    return runtime if served_by in ("", runtime) else f"{runtime} → {served_by}"
+
+
 def dashed(widths: Sequence[int]) -> str:
     """Return ``18-285-285-285-142-2``."""
     return "-".join(map(str, widths))

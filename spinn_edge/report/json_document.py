@@ -6,14 +6,26 @@ import json
 from typing import Any
 
 from spinn_edge.accuracy.verification import Verification
+from spinn_edge.bench.launch_bound import launch_verdicts
+from spinn_edge.bench.measurement import BenchResult
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
+from spinn_edge.report.remarks import row_remarks
 from spinn_edge.report.runtime_status import RuntimeStatus
 
 
 def to_text(document: Any) -> str:
     """Return a document as text; NaN and Inf are refused, since JSON has none."""
     return json.dumps(encode(document), indent=1, allow_nan=False) + "\n"
+
+
+def bench_document(result: BenchResult) -> dict[str, Any]:
+    """Return the document of ``spinn-edge bench --json``: the results, and what they mean."""
+    return {
+        **result.to_json(),
+        "launch_bound": encode(launch_verdicts(result.rows)),
+        "remarks": row_remarks(result),
+    }
 
 
 def verification_document(verification: Verification) -> dict[str, Any]:

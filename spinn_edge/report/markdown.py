@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from spinn_edge.bench.measurement import BOUNDARY, BenchResult, BundleFacts, Row
+from spinn_edge.bench.measurement import BOUNDARIES, BenchResult, BundleFacts, Row
 from spinn_edge.report import formatting as f
+from spinn_edge.report.latency_columns import (
+    SPANS,
+    figure_columns,
+    name_columns,
+    several_precisions,
+)
+from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.remarks import row_remarks, score_remarks
 
 
@@ -17,7 +24,7 @@ def results_markdown(result: BenchResult) -> str:
     parts = ["# Results", ""]
     if len(result.bundles) == 2:
         parts += [*_comparison(result), ""]
-    parts += [*_rows(result), "", *_notes(result), "", *_environment(result), ""]
+    parts += [*_rows(result), *_notes(result), "", *_environment(result), ""]
     return "\n".join(parts)
 
 
@@ -27,18 +34,23 @@ def _comparison(result: BenchResult) -> Iterator[str]:
     yield from _fact_lines(before, after)
     yield from _score_lines(before, after)
     for old, new in _paired(result):
-        label = f"latency, {_cell(new.runtime)}, batch {new.batch}, median"
-        if old.median_s is None or new.median_s is None:
+        label = _latency_label(new, result)
+        if old is None or old.median_s is None or new.median_s is None:
             yield _line([label, f.NOT_MEASURED, f.NOT_MEASURED, "–"])
-        else:
-            yield _line(
-                [
-                    label,
-                    f.seconds(old.median_s),
-                    f.seconds(new.median_s),
-                    f"{f.change(old.median_s, new.median_s)} ({f.ratio(new.speedup)})",
-                ]
-            )
+            continue
+        change = "not comparable"
+        if old.conditions == new.conditions:
+            change = f"{f.change(old.median_s, new.median_s)} ({f.ratio(new.speedup)})"
+        yield _line([label, f.seconds(old.median_s), f.seconds(new.median_s), change])
+
+
+def _latency_label(row: Row, result: BenchResult) -> str:
+    """Name a latency by runtime and batch, and by what else differs in the result."""
+    parts = ["latency", _cell(f.served(row.runtime, row.served_by))]
+    parts += [row.precision] if several_precisions(result.rows) else []
+    parts += [f"batch {row.batch}"]
+    parts += [row.boundary] if len({r.boundary for r in result.rows}) > 1 else []
+    return ", ".join([*parts, "median"])
 
 
 def _fact_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
@@ -104,39 +116,27 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
 
 
 def _rows(result: BenchResult) -> Iterator[str]:
-    yield from _table_head(
-        [
-            "bundle",
-            "runtime",
-            "batch",
-            "status",
-            "median",
-            "mean ± std",
-            "p90",
-            "p99",
-            "throughput",
-            "speed-up",
-            "parity max abs",
-            "samples",
-            "launches",
-        ]
-    )
-    for row in result.rows:
-        spread = "–" if row.mean_s is None else f"{f.seconds(row.mean_s)} ± {f.seconds(row.std_s)}"
-        parity = row.parity.max_abs if row.parity else None
+    """Return a table for each boundary that was timed; where there are several, each is named."""
+    shown, _ = split_rows(result)
+    boundaries = [name for name in BOUNDARIES if any(row.boundary == name for row in shown)]
+    for boundary in boundaries:
+        if len(boundaries) > 1:
+            yield from (f"Boundary {boundary}: {SPANS[boundary]}.", "")
+        yield from _boundary_rows([row for row in shown if row.boundary == boundary], boundary)
+        yield ""
+
+
+def _boundary_rows(rows: Sequence[Row], boundary: str) -> Iterator[str]:
+    names, figures = name_columns(rows), figure_columns(boundary)
+    titles = [column.title for column in (*names, *figures)]
+    titles.insert(len(names), "status")
+    yield from _table_head([*titles, "samples", "launches"])
+    for row in rows:
         yield _line(
             [
-                _cell(row.bundle),
-                _cell(row.runtime),
-                str(row.batch),
+                *(_cell(column.text(row)) for column in names),
                 row.status,
-                f.seconds(row.median_s),
-                spread,
-                f.seconds(row.p90_s),
-                f.seconds(row.p99_s),
-                f.per_second(row.throughput_per_s),
-                f.ratio(row.speedup),
-                f.magnitude(parity),
+                *(_cell(column.text(row)) for column in figures),
                 str(len(row.samples_s)),
                 str(len(row.launch_samples)),
             ]
@@ -144,11 +144,18 @@ def _rows(result: BenchResult) -> Iterator[str]:
 
 
 def _notes(result: BenchResult) -> Iterator[str]:
+    shown, _ = split_rows(result)
     threads = sorted({row.threads for row in result.rows})
+    boundaries = {row.boundary for row in shown}
+    words = [f"Boundary of every latency: {name} ({SPANS[name]})." for name in boundaries]
+    if len(boundaries) > 1:
+        words = ["Figures of different boundaries are not comparable."]
+    if not several_precisions(shown):
+        words += [f"Precision: {row.precision}." for row in shown[:1]]
     yield (
-        f"Boundary of every latency: {BOUNDARY} (numpy in, numpy out, copies included). Threads: "
-        f"{', '.join(map(str, threads))}. A dash under p90 or p99 means that fewer than ten "
-        "samples lie beyond it."
+        f"{' '.join(words)} Threads: {', '.join(map(str, threads))}. A dash under p90 or p99 "
+        "means that fewer than ten samples lie beyond it. Parity is the largest absolute "
+        "difference from the reference."
     )
     for facts in result.bundles:
         if facts.scores is not None:
@@ -169,12 +176,14 @@ def _environment(result: BenchResult) -> Iterator[str]:
     )
 
 
-def _paired(result: BenchResult) -> Iterator[tuple[Row, Row]]:
+def _paired(result: BenchResult) -> Iterator[tuple[Row | None, Row]]:
+    """Return each row of the second bundle behind the first one's answer to the same question."""
     before, after = (facts.name for facts in result.bundles)
-    old = {(row.runtime, row.batch): row for row in result.rows if row.bundle == before}
-    for row in result.rows:
+    old = {row.question: row for row in result.rows if row.bundle == before}
+    shown, _ = split_rows(result)
+    for row in shown:
         if row.bundle == after:
-            yield old[row.runtime, row.batch], row
+            yield old.get(row.question), row
 
 
 def _change(before: int | None, after: int | None) -> str:

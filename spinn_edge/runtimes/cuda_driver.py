@@ -43,6 +43,11 @@ class CudaDevice:
     driver_version: str
 
     @property
+    def label(self) -> str:
+        """Name and compute capability, as tables show the device."""
+        return f"{self.name} ({self.sm})"
+
+    @property
     def sm(self) -> str:
         """The compute capability as TensorRT spells it, ``SM86``."""
         return "SM" + self.compute_capability.replace(".", "")

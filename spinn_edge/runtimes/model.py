@@ -9,9 +9,16 @@ from typing import Any
 
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import InferenceError
+from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.core.tensors import Array, Feeds, TensorSpec
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import OpenOptions, Runtime, infer
+from spinn_edge.runtimes.base import (
+    MISMATCH_POLICIES,
+    OpenOptions,
+    Runtime,
+    RuntimeFacts,
+    infer,
+)
 
 
 class Model:
@@ -34,6 +41,11 @@ class Model:
     def outputs(self) -> tuple[TensorSpec, ...]:
         """Names, shapes and dtypes that a call returns."""
         return self.runtime.outputs
+
+    @property
+    def facts(self) -> RuntimeFacts:
+        """What really loaded: file, device, TF32, batch sizes, and who serves as a stand-in."""
+        return self.runtime.facts
 
     def __call__(self, x: Array | Feeds) -> Any:
         """Run one inference.
@@ -76,16 +88,31 @@ def open_runtime(
     *,
     runtime: str,
     threads: int = 1,
+    precision: str = PRECISIONS[0],
+    tf32: bool = False,
+    on_mismatch: str = MISMATCH_POLICIES[0],
+    provider_options: Mapping[str, str] | None = None,
     trust_factory: bool = False,
+    trust_engine_code: bool = False,
 ) -> Model:
-    """Open a bundle on one named runtime. There is no fall-back to another.
+    """Open a bundle on one named runtime.
+
+    There is no fall-back to another unless ``on_mismatch="fallback"`` asks for it; then
+    ``Model.facts`` says who serves.
 
     Args:
         bundle: folder that ``spinn-edge export`` wrote, or a loaded :class:`Bundle`.
         runtime: a name from ``spinn-edge runtimes``.
         threads: CPU threads inside one operator. PyTorch keeps this number per process.
-        trust_factory: let ``eager`` and ``compile`` import and call the factory that the
-            manifest names. Do so only for bundles of your own.
+        precision: ``fp32`` or ``fp16``: which of the bundle's files of the runtime's format.
+        tf32: let a GPU round the factors of float32 products to TF32; an engine has this built in.
+        on_mismatch: what to do about an engine that does not fit this machine: ``error``,
+            ``rebuild`` it from the bundle's ONNX file, or ``fallback`` to ort-cuda, then ort-cpu.
+        provider_options: for onnxruntime's CUDA execution provider, in its own words.
+        trust_factory: let runtimes that run the bundle's weights import and call the factory that
+            the manifest names. Do so only for bundles of your own.
+        trust_engine_code: load a version-compatible TensorRT engine, which carries host code. Do so
+            only for bundles of your own.
 
     Returns:
         The open model; use it as a context manager, or call ``close``.
@@ -95,8 +122,16 @@ def open_runtime(
         IncompatibleBundleError: its file was built for another device or version.
         MissingDependencyError: the runtime's package is not installed.
         RuntimeUnavailableError: the runtime cannot serve this bundle on this machine.
-        UsageError: no such runtime, or fewer than one thread.
+        UsageError: no such runtime, precision or policy, or fewer than one thread.
     """
     loaded = bundle if isinstance(bundle, Bundle) else Bundle.load(Path(bundle))
-    options = OpenOptions(threads=threads, trust_factory=trust_factory)
+    options = OpenOptions(
+        threads=threads,
+        precision=precision,
+        tf32=tf32,
+        on_mismatch=on_mismatch,
+        provider_options=provider_options or {},
+        trust_factory=trust_factory,
+        trust_engine_code=trust_engine_code,
+    )
     return Model(registry.open_backend(runtime, loaded, options))

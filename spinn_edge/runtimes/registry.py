@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import Any, cast
 
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.errors import UsageError
+from spinn_edge.core.errors import (
+    IncompatibleBundleError,
+    MissingDependencyError,
+    RuntimeUnavailableError,
+    UsageError,
+)
 from spinn_edge.core.plugins import with_plugins
 from spinn_edge.runtimes.base import (
     Availability,
@@ -16,6 +22,9 @@ from spinn_edge.runtimes.base import (
     Runtime,
     RuntimeEntry,
 )
+
+CANNOT_RUN_HERE = (MissingDependencyError, RuntimeUnavailableError, IncompatibleBundleError)
+"""Errors that say something of this machine, not of the model."""
 
 _HERE = "spinn_edge.runtimes"
 
@@ -39,10 +48,54 @@ RUNTIMES = {
     "ort-cpu": RuntimeEntry(
         format="onnx", opener=f"{_HERE}.ort:open_cpu", probe=f"{_HERE}.ort:probe_cpu"
     ),
-    "ort-cuda": RuntimeEntry(
-        format="onnx", opener=f"{_HERE}.ort:open_cuda", probe=f"{_HERE}.ort:probe_cuda"
+    "eager-cuda": RuntimeEntry(
+        format="weights",
+        opener=f"{_HERE}.eager:open_eager_cuda",
+        probe=f"{_HERE}.torch_probe:probe_cuda",
     ),
-    "trt": RuntimeEntry(format="trt", opener=f"{_HERE}.trt:open_trt", probe=f"{_HERE}.trt:probe"),
+    "compile-cuda": RuntimeEntry(
+        format="weights",
+        opener=f"{_HERE}.compiled:open_compiled_cuda",
+        probe=f"{_HERE}.torch_probe:probe_cuda_compiler",
+    ),
+    "compile-cuda-reduce-overhead": RuntimeEntry(
+        format="weights",
+        opener=f"{_HERE}.compiled:open_reduce_overhead",
+        probe=f"{_HERE}.torch_probe:probe_cuda_compiler",
+    ),
+    "compile-cuda-max-autotune": RuntimeEntry(
+        format="weights",
+        opener=f"{_HERE}.compiled:open_max_autotune",
+        probe=f"{_HERE}.torch_probe:probe_cuda_compiler",
+    ),
+    "torchscript-cuda": RuntimeEntry(
+        format="torchscript",
+        opener=f"{_HERE}.torchscript:open_torchscript_cuda",
+        probe=f"{_HERE}.torch_probe:probe_cuda",
+    ),
+    "pt2-cuda": RuntimeEntry(
+        format="pt2", opener=f"{_HERE}.pt2:open_pt2_cuda", probe=f"{_HERE}.torch_probe:probe_cuda"
+    ),
+    "ort-cuda": RuntimeEntry(
+        format="onnx", opener=f"{_HERE}.ort_cuda:open_cuda", probe=f"{_HERE}.ort_cuda:probe_cuda"
+    ),
+    "ort-cuda-graph": RuntimeEntry(
+        format="onnx",
+        opener=f"{_HERE}.ort_cuda:open_cuda_graph",
+        probe=f"{_HERE}.ort_cuda:probe_cuda",
+    ),
+    "trt": RuntimeEntry(
+        format="trt",
+        opener=f"{_HERE}.trt:open_trt",
+        probe=f"{_HERE}.trt:probe",
+        stand_ins=("ort-cuda", "ort-cpu"),
+    ),
+    "trt-no-graph": RuntimeEntry(
+        format="trt",
+        opener=f"{_HERE}.trt:open_trt_without_graph",
+        probe=f"{_HERE}.trt:probe",
+        stand_ins=("ort-cuda", "ort-cpu"),
+    ),
 }
 
 
@@ -71,18 +124,53 @@ def find(name: str) -> RuntimeEntry:
 def open_backend(name: str, bundle: Bundle, options: OpenOptions) -> Runtime:
     """Load ``bundle`` with the runtime called ``name``.
 
+    With ``on_mismatch="fallback"``, and only then, a runtime that cannot serve here is replaced by
+    the first of its stand-ins that can; the ``facts`` of what is returned say so.
+
     Raises:
         UsageError: no such runtime.
+        BundleError: its file is damaged.
         MissingDependencyError: its package is not installed.
         RuntimeUnavailableError: it cannot serve this bundle on this machine.
         IncompatibleBundleError: its file was built for another device or version.
     """
-    return cast(Opener, _resolve(find(name).opener))(bundle, options)
+    entry = find(name)
+    try:
+        return _open(entry, bundle, options)
+    except CANNOT_RUN_HERE as exc:
+        if options.on_mismatch != "fallback" or not entry.stand_ins:
+            raise
+        return _open_stand_in(name, exc, bundle, options)
+
+
+def _open_stand_in(name: str, refusal: Exception, bundle: Bundle, options: OpenOptions) -> Runtime:
+    """Open the first stand-in that works, and note in its facts whom it stands in for."""
+    reasons = [f"{name}: {refusal}"]
+    for other in find(name).stand_ins:
+        try:
+            runtime = _open(find(other), bundle, options)
+        except CANNOT_RUN_HERE as exc:
+            reasons.append(f"{other}: {exc}")
+            continue
+        said = "; ".join(reason.splitlines()[0].rstrip(".") for reason in reasons)
+        runtime.facts = replace(
+            runtime.facts,
+            served_by=other,
+            notices=(f"{other} stands in for {name} ({said})", *runtime.facts.notices),
+        )
+        return runtime
+    raise RuntimeUnavailableError(
+        f"neither {name} nor what may stand in for it can run here:\n" + "\n".join(reasons)
+    ) from refusal
 
 
 def probe(name: str) -> Availability:
     """Say whether the runtime called ``name`` can work on this machine."""
     return cast(Probe, _resolve(find(name).probe))()
+
+
+def _open(entry: RuntimeEntry, bundle: Bundle, options: OpenOptions) -> Runtime:
+    return cast(Opener, _resolve(entry.opener))(bundle, options)
 
 
 def _resolve(reference: str) -> Any:

@@ -11,6 +11,7 @@ from spinn_edge.core.errors import InferenceError, UsageError, first_line
 from spinn_edge.core.manifest import Manifest
 from spinn_edge.core.optional import require
 from spinn_edge.core.tensors import Array, Feeds, TensorSpec, check_feeds
+from spinn_edge.runtimes.base import RuntimeFacts
 
 
 class TorchRuntime:
@@ -20,9 +21,23 @@ class TorchRuntime:
     depend on arrays which the caller may change.
     """
 
-    def __init__(self, function: Callable[..., Any], manifest: Manifest, *, threads: int) -> None:
+    def __init__(
+        self, function: Callable[..., Any], manifest: Manifest, *, threads: int, file: str = ""
+    ) -> None:
+        """Wrap a module.
+
+        Args:
+            function: takes tensors in the order of the manifest's inputs.
+            manifest: names, shapes and dtypes.
+            threads: CPU threads inside one operator, for the whole process.
+            file: path in the bundle of what was loaded.
+
+        Raises:
+            UsageError: fewer than one thread.
+        """
         self.inputs: tuple[TensorSpec, ...] = manifest.inputs
         self.outputs: tuple[TensorSpec, ...] = manifest.outputs
+        self.facts = RuntimeFacts(file=file)
         self._torch = require("torch", extra="export")
         set_threads(self._torch, threads)
         self._function: Callable[..., Any] | None = function
@@ -49,9 +64,7 @@ class TorchRuntime:
         except InferenceError:
             raise
         except Exception as exc:  # torch wraps kernel, compiler and user errors in many types
-            raise InferenceError(
-                f"PyTorch failed ({type(exc).__name__}): {first_line(exc)}"
-            ) from exc
+            raise in_our_words(exc) from exc
 
     def sync(self) -> None:
         """Do nothing: CPU kernels have ended when the call returns."""
@@ -76,6 +89,13 @@ def flatten_outputs(result: Any) -> list[Any]:
     if isinstance(result, Sequence):
         return list(result)
     return [result]
+
+
+def in_our_words(exc: Exception) -> InferenceError:
+    """Return what PyTorch's error means for the caller; the caller chains it with ``from``."""
+    if type(exc).__name__ == "OutOfMemoryError":
+        return InferenceError(f"out of device memory; use a smaller batch ({first_line(exc)})")
+    return InferenceError(f"PyTorch failed ({type(exc).__name__}): {first_line(exc)}")
 
 
 def set_threads(torch: Any, threads: int) -> None:

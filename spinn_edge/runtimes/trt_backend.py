@@ -15,7 +15,7 @@ from typing import Any
 
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import BundleError, IncompatibleBundleError, MissingDependencyError
-from spinn_edge.core.manifest import FileEntry
+from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.optional import require
 
 RTX = "tensorrt_rtx"
@@ -132,44 +132,54 @@ def read_header(plan: bytes) -> EngineHeader:
     )
 
 
+def check_version(bundle: Bundle, entry: FileEntry, backend: Backend) -> None:
+    """Refuse an engine that another release built, by what the manifest says.
+
+    Raises:
+        IncompatibleBundleError: names both versions.
+
+    Source: NVIDIA TensorRT and TensorRT-RTX documentation, "Engine Compatibility" and "Version
+    Compatibility": an engine runs only on the release that built it; one that was built
+    version-compatible also runs on later releases of the same major version.
+    """
+    built_by = version_numbers(entry.toolchain[backend.name])
+    installed = version_numbers(backend.version)
+    if entry.details.get("version_compatible"):
+        fits = _same_major_and_not_older(built_by, installed)
+    else:
+        fits = _same(built_by, installed)
+    if not fits:
+        raise _of_another_version(bundle, entry, backend, built_by)
+
+
 def read_plan(bundle: Bundle, entry: FileEntry, backend: Backend) -> bytes:
-    """Read an engine file and refuse what ``backend`` cannot load, touching no device.
+    """Read an engine file and refuse what is no whole engine of ``backend``, touching no device.
 
     Only TensorRT-RTX engines are judged by their first bytes: those of ``tensorrt`` were never
-    observed here, so for them the manifest's ``toolchain`` is all there is.
+    observed here, so for them the manifest's hash is all there is.
 
     Raises:
         BundleError: the file is no whole engine.
-        IncompatibleBundleError: another version built it.
-
-    Source: NVIDIA TensorRT and TensorRT-RTX documentation, "Engine Compatibility": an engine
-    runs only on the release that built it (unless it was built version-compatible, which we
-    never do).
+        IncompatibleBundleError: its header names another version than the one installed.
     """
     path = bundle.path_of(entry)
     plan = path.read_bytes()
-    built_by = version_numbers(entry.toolchain[backend.name])
-    installed = version_numbers(backend.version)
-    if backend.is_rtx:
-        header = read_header(plan)
-        if not header.magic_ok or not header.version:
-            raise BundleError(
-                f"{path} is no TensorRT-RTX engine (it begins with {plan[:4]!r}, expected "
-                f"{_MAGIC!r}); {_build_again(bundle)}"
-            )
-        if header.length != len(plan):
-            raise BundleError(
-                f"{path} has {len(plan)} bytes, its header says {header.length}: it is truncated "
-                f"or corrupt; {_build_again(bundle)}"
-            )
-        built_by = header.version
-        installed = tuple(number % 256 for number in installed)  # a header keeps one byte of each
-    if not _same(built_by, installed):
-        raise IncompatibleBundleError(
-            f"{path} was built by {backend.name} {'.'.join(map(str, built_by))}, installed is "
-            f"{backend.version}; an engine runs only on the version that built it. "
-            f"Install that version, or {_build_again(bundle)}"
+    if not backend.is_rtx:
+        return plan
+    header = read_header(plan)
+    if not header.magic_ok or not header.version:
+        raise BundleError(
+            f"{path} is no TensorRT-RTX engine (it begins with {plan[:4]!r}, expected {_MAGIC!r})\n"
+            f"{_instead_of_damaged(bundle, entry)}"
         )
+    if header.length != len(plan):
+        raise BundleError(
+            f"{path} has {len(plan)} bytes, its header says {header.length}: it is truncated or "
+            f"corrupt\n{_instead_of_damaged(bundle, entry)}"
+        )
+    # A header keeps one byte of each number.
+    if not _same(header.version, tuple(n % 256 for n in version_numbers(backend.version))):
+        raise _of_another_version(bundle, entry, backend, header.version)
     return plan
 
 
@@ -178,13 +188,54 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:4])
 
 
-def export_command(bundle: Bundle) -> str:
+def export_command(bundle: Bundle, precision: str = PRECISIONS[0]) -> str:
     """Return what to type to build the engines of ``bundle`` again."""
-    return f"spinn-edge export {bundle.root} --format trt --out NEW_BUNDLE"
+    wanted = "" if precision == PRECISIONS[0] else f" --precision {precision}"
+    return f"spinn-edge export {bundle.root} --format trt{wanted} --out NEW_BUNDLE"
 
 
-def _build_again(bundle: Bundle) -> str:
-    return f"build it again with: {export_command(bundle)}"
+def ways_out(bundle: Bundle, precision: str, more: str = "") -> str:
+    """Return the second line of a refusal: what to type next.
+
+    Args:
+        bundle: holds the engine that cannot be used.
+        precision: of that engine.
+        more: further options of the export.
+    """
+    return (
+        f"Build it again with: {export_command(bundle, precision)}{more}\n"
+        "or run with --on-mismatch rebuild (build it here, from the bundle's ONNX file) or "
+        "--on-mismatch fallback (onnxruntime stands in)"
+    )
+
+
+def _instead_of_damaged(bundle: Bundle, entry: FileEntry) -> str:
+    # No fall-back: that is for machines that an engine does not fit, not for damage.
+    return (
+        f"Build it again with: {export_command(bundle, entry.precision)}\n"
+        "or run with --on-mismatch rebuild (build it here, from the bundle's ONNX file)"
+    )
+
+
+def _of_another_version(
+    bundle: Bundle, entry: FileEntry, backend: Backend, built_by: tuple[int, ...]
+) -> IncompatibleBundleError:
+    version = ".".join(map(str, built_by)) or f"'{entry.toolchain[backend.name]}'"
+    allowed = (
+        "a version-compatible engine runs on this and later releases of the same major version"
+        if entry.details.get("version_compatible")
+        else "an engine runs only on the version that built it"
+    )
+    return IncompatibleBundleError(
+        f"{bundle.path_of(entry)} was built by {backend.name} {version}, installed is "
+        f"{backend.version}; {allowed}\n"
+        f"Install that version, or: {ways_out(bundle, entry.precision)}"
+    )
+
+
+def _same_major_and_not_older(built_by: tuple[int, ...], installed: tuple[int, ...]) -> bool:
+    both = min(len(built_by), len(installed))
+    return both > 0 and built_by[0] == installed[0] and installed[:both] >= built_by[:both]
 
 
 def _same(built_by: tuple[int, ...], installed: tuple[int, ...]) -> bool:

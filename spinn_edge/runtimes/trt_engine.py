@@ -1,30 +1,19 @@
-"""Choose the engine of a bundle that fits this machine, and load it.
-
-Every check that needs no device comes before the driver is asked, and the driver is asked before
-a TensorRT Runtime is made: without a GPU some releases die there by SIGSEGV.
-"""
+"""A deserialized engine, checked against the manifest, that makes execution contexts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.errors import BundleError, IncompatibleBundleError, RuntimeUnavailableError
+from spinn_edge.core.errors import BundleError, InferenceError, RuntimeUnavailableError
 from spinn_edge.core.manifest import FileEntry
 from spinn_edge.core.tensors import TensorSpec
-from spinn_edge.runtimes.base import only_file
-from spinn_edge.runtimes.cuda_driver import DRIVER_ADVICE, CudaDevice, find_device
-from spinn_edge.runtimes.trt_backend import (
-    EXTRAS,
-    Backend,
-    export_command,
-    last_words,
-    load_backend,
-    logger_of,
-    read_plan,
-)
+from spinn_edge.runtimes.trt_backend import Backend, export_command, last_words, logger_of
+from spinn_edge.runtimes.trt_preflight import EngineChoice
+
+_PROFILE = 0  # the one that the manifest describes
 
 # bfloat16 and the 8-bit and 4-bit floats have no numpy type.
 _NUMPY_NAME = {
@@ -37,109 +26,136 @@ _NUMPY_NAME = {
     "BOOL": "bool",
 }
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineChoice:
-    """The engine of a bundle that fits the installed package and the GPU.
-
-    Attributes:
-        backend: the package that built it and will run it.
-        entry: its line in the manifest.
-        plan: its bytes.
-    """
-
-    backend: Backend
-    entry: FileEntry
-    plan: bytes
+Shapes = dict[str, tuple[int, ...]]
 
 
-def choose_engine(
-    bundle: Bundle,
-    *,
-    load: Callable[[Sequence[str]], Backend] = load_backend,
-    find: Callable[[], CudaDevice] = find_device,
-) -> EngineChoice:
-    """Find the engine that can run here, touching neither TensorRT's Runtime nor the device.
-
-    The order is: file, package, version, driver, GPU. So a bundle that could never run here is
-    refused for that reason on a machine without a GPU as well.
-
-    Args:
-        bundle: checked bundle.
-        load: imports the first of the named packages that is installed.
-        find: asks the driver for the GPU.
-
-    Raises:
-        BundleError: an engine file is corrupt, or its entry names no package.
-        IncompatibleBundleError: engines of another version, or for other GPUs.
-        MissingDependencyError: no package that built an engine is installed.
-        RuntimeUnavailableError: the bundle holds no engine, or there is no GPU.
-    """
-    only_file(bundle, "trt")
-    entries = bundle.manifest.files_of("trt")
-    packages = [name for name in EXTRAS if any(name in entry.toolchain for entry in entries)]
-    if not packages:
-        raise BundleError(
-            f"{bundle.root}: no trt file names the package that built it, expected "
-            f"{' or '.join(EXTRAS)} in its toolchain; export again with: {export_command(bundle)}"
-        )
-    backend = load(packages)
-    ours = [entry for entry in entries if backend.name in entry.toolchain]
-    plans = [read_plan(bundle, entry, backend) for entry in ours]
-    try:
-        device = find()
-    except RuntimeUnavailableError as exc:
-        raise RuntimeUnavailableError(
-            f"{bundle.root} cannot run on TensorRT here: {exc}.\n{DRIVER_ADVICE}"
-        ) from exc
-    for entry, plan in zip(ours, plans, strict=True):
-        if entry.details.get("compute_capability") == device.sm:
-            return EngineChoice(backend=backend, entry=entry, plan=plan)
-    built_for = ", ".join(str(entry.details.get("compute_capability")) for entry in ours)
-    raise IncompatibleBundleError(
-        f"{device.name} is {device.sm}, the engines in {bundle.root} are for {built_for}; "
-        f"build one for it with: {export_command(bundle)}"
-    )
-
-
-@dataclass(slots=True, kw_only=True)
 class LoadedEngine:
-    """A deserialized engine with its context; freed in the order context, engine, runtime.
+    """A deserialized engine and the runtime that holds it.
 
     Attributes:
-        context: IExecutionContext.
-        engine: ICudaEngine that made the context.
-        runtime: IRuntime that made the engine.
+        backend: the package.
+        path: of the engine in the bundle, for messages.
+        engine: ICudaEngine; None after :meth:`free`.
     """
 
-    context: Any
-    engine: Any
-    runtime: Any
+    def __init__(self, backend: Backend, path: str, runtime: Any, engine: Any) -> None:
+        """Keep both alive."""
+        self.backend = backend
+        self.path = path
+        self.engine = engine
+        self._runtime = runtime
+
+    def make_context(self, stream: int, runtime_config: Any = None) -> Any:
+        """Return a new IExecutionContext.
+
+        Args:
+            stream: on which it will run.
+            runtime_config: IRuntimeConfig, which only ``tensorrt_rtx`` takes.
+
+        Raises:
+            InferenceError: TensorRT refused.
+        """
+        engine = self.engine
+        if runtime_config is None:
+            context = engine.create_execution_context()
+        else:
+            context = engine.create_execution_context(runtime_config)
+        if context is None:
+            raise InferenceError(
+                self.refusal(
+                    f"{self.backend.name} makes no context for {self.path} (out of device memory?)"
+                )
+            )
+        # The only profile of an engine is selected by itself; among several none is certain to be.
+        several = engine.num_optimization_profiles > 1
+        if several and not context.set_optimization_profile_async(_PROFILE, stream):
+            del context  # the exception keeps this frame
+            raise InferenceError(self.refusal(f"TensorRT refused profile {_PROFILE}"))
+        return context
+
+    def refusal(self, what: str) -> str:
+        """Return ``what`` with TensorRT's last words behind it."""
+        return f"{what}: {last_words(self.backend, 'no reason given')}"
 
     def free(self) -> None:
-        """Let go of all three; nothing they started may still run."""
-        self.context = None
+        """Let go of engine and runtime, in this order; every context of it must be gone."""
         self.engine = None
-        self.runtime = None
+        self._runtime = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What shapes an engine was built for.
+
+    Attributes:
+        ranges: smallest and largest shape of every input.
+    """
+
+    ranges: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """The smallest and the largest batch that every input allows."""
+        smallest, largest = zip(*self.ranges.values(), strict=True)
+        return max(shape[0] for shape in smallest), min(shape[0] for shape in largest)
+
+    def check(self, shapes: Shapes) -> None:
+        """Refuse shapes that the engine was not built for.
+
+        Args:
+            shapes: of every input, with as many axes as the manifest says and one batch size.
+
+        Raises:
+            InferenceError: names what was given and what is allowed.
+        """
+        smallest, largest = self.batches
+        batch = next(iter(shapes.values()))[0]
+        if not smallest <= batch <= largest:
+            raise InferenceError(
+                f"{batch} samples given, the engine's profile allows {smallest}..{largest}; "
+                "split the batch, or export again with a larger --max-batch"
+            )
+        for name, shape in shapes.items():
+            low, high = self.ranges[name]
+            if not all(a <= size <= b for a, size, b in zip(low, shape, high, strict=True)):
+                raise InferenceError(
+                    f"input '{name}' has shape {list(shape)}, the engine's profile allows "
+                    f"{list(low)} to {list(high)}; give a shape in between"
+                )
 
 
 def load_engine(
-    choice: EngineChoice, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
+    choice: EngineChoice,
+    inputs: Sequence[TensorSpec],
+    outputs: Sequence[TensorSpec],
+    *,
+    trust_engine_code: bool = False,
 ) -> LoadedEngine:
-    """Deserialize an engine, check its tensors against the manifest, make its context.
+    """Deserialize an engine and check its tensors against the manifest.
 
-    Call it only where :func:`choose_engine` found a GPU.
+    Call it only where :func:`spinn_edge.runtimes.trt_preflight.choose_engine` found a GPU.
 
     Args:
         choice: what to load.
-        inputs: of the manifest.
+        inputs: of the manifest; those of an fp16 engine are float32 as well.
         outputs: of the manifest.
+        trust_engine_code: a version-compatible engine may be loaded.
 
     Raises:
         BundleError: the engine's tensors are not the manifest's.
-        RuntimeUnavailableError: TensorRT refused; carries its last words.
+        RuntimeUnavailableError: the engine carries code that is not trusted, or TensorRT refused;
+            carries its last words.
+
+    Source: TensorRT documentation, "Version Compatibility": such an engine carries a copy of the
+    runtime as host code, which is loaded only where ``engine_host_code_allowed`` is set.
     """
     backend, path = choice.backend, choice.entry.path
+    carries_code = bool(choice.entry.details.get("version_compatible"))
+    if carries_code and not trust_engine_code:
+        raise RuntimeUnavailableError(
+            f"{path} is version-compatible: it carries code that runs on this computer's own "
+            "processor. If you trust whoever built it, add: --trust-engine-code"
+        )
     logger = logger_of(backend)
     logger.messages.clear()
     try:
@@ -148,6 +164,8 @@ def load_engine(
         raise RuntimeUnavailableError(
             f"{backend.name} makes no Runtime here: {last_words(backend, str(exc))}"
         ) from exc
+    if carries_code:
+        runtime.engine_host_code_allowed = True
     engine = runtime.deserialize_cuda_engine(choice.plan)
     if engine is None:
         raise RuntimeUnavailableError(
@@ -155,35 +173,29 @@ def load_engine(
             f"{last_words(backend, 'no reason given')}"
         )
     _check_tensors(choice, engine, inputs, outputs)
-    if backend.is_rtx:
-        context = engine.create_execution_context(engine.create_runtime_config())
-    else:
-        context = engine.create_execution_context()
-    if context is None:
-        raise RuntimeUnavailableError(
-            f"{backend.name} makes no context for {path} (out of device memory?): "
-            f"{last_words(backend, 'no reason given')}"
-        )
-    return LoadedEngine(context=context, engine=engine, runtime=runtime)
+    return LoadedEngine(backend, path, runtime, engine)
 
 
-def profile_batches(bundle: Bundle, entry: FileEntry) -> tuple[int, int]:
-    """Return the smallest and the largest batch that the engine's profile allows.
+def profile_of(bundle: Bundle, entry: FileEntry) -> Profile:
+    """Return the shapes that the manifest gives for an engine.
 
     Raises:
         BundleError: the entry does not say.
     """
     try:
-        ranges = [entry.details["profile"][spec.name] for spec in bundle.manifest.inputs]
-        return (
-            max(int(bounds["min"][0]) for bounds in ranges),
-            min(int(bounds["max"][0]) for bounds in ranges),
-        )
-    except (KeyError, IndexError, TypeError, ValueError) as exc:
+        ranges = {}
+        for spec in bundle.manifest.inputs:
+            bounds = entry.details["profile"][spec.name]
+            low, high = (tuple(map(int, bounds[end])) for end in ("min", "max"))
+            if not len(low) == len(high) == len(spec.shape) > 0:
+                raise ValueError(spec.name)
+            ranges[spec.name] = (low, high)
+    except (KeyError, TypeError, ValueError) as exc:
         raise BundleError(
             f"{bundle.root}: the manifest gives no profile for every input of {entry.path}; "
             f"export again with: {export_command(bundle)}"
         ) from exc
+    return Profile(ranges)
 
 
 def _check_tensors(

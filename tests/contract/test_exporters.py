@@ -208,7 +208,46 @@ def test_onnx_is_one_file_whose_first_axes_are_named_batch(make, shapes, tmp_pat
 
 
 def test_engines_bring_the_onnx_file_that_they_were_made_from(tmp_path):
-    assert list(registry.in_order(["trt"])) == ["onnx", "trt"]
+    assert [step.format for step in registry.in_order(["trt"])] == ["onnx", "trt"]
+
+
+def test_every_precision_that_a_format_promises_is_written_and_proved(format_name, tmp_path):
+    precisions = registry.entries()[format_name].precisions
+    request = replace(request_for(format_name), precisions=precisions)
+    bundle = write_bundle(load_mlp(), tmp_path / "out", request)
+    check_files(bundle, format_name)
+    for precision in precisions:
+        entries = bundle.manifest.files_of(format_name, precision)
+        assert entries
+        shares = {"fp32": 1e-5, "fp16": 5e-3}
+        for entry in entries:
+            if precision != "fp32":
+                assert entry.details["layers"][precision] > 0
+            for point in entry.proof:
+                scale = max(bundle.manifest.parity[point.output].scale)
+                assert point.tolerance <= shares[precision] * scale * (1 + 1e-9)
+
+
+def test_fp16_alone_brings_the_float32_graph_that_it_is_made_from(tmp_path):
+    request = replace(request_for("onnx"), precisions=("fp16",))
+    bundle = write_bundle(load_mlp(), tmp_path / "out", request)
+    assert [entry.path for entry in bundle.manifest.files_of("onnx")] == [
+        "model.onnx",
+        "model.fp16.onnx",
+    ]
+
+
+def test_fp16_engine_is_built_from_the_fp16_graph(tmp_path):
+    pytest.importorskip("tensorrt_rtx")
+    loaded = load_mlp()
+    request = replace(request_for("trt"), precisions=("fp32", "fp16"))
+    bundle = write_bundle(loaded, tmp_path / "out", request)
+    for precision, name in (("fp32", "model.sm86.engine"), ("fp16", "model.fp16.sm86.engine")):
+        (onnx_entry,) = bundle.manifest.files_of("onnx", precision)
+        (entry,) = bundle.manifest.files_of("trt", precision)
+        assert entry.path == name
+        assert entry.details["onnx_sha256"] == onnx_entry.sha256
+        assert entry.details["layers"] == onnx_entry.details["layers"]
 
 
 def test_all_formats_together_carry_one_proof_each(mlp_bundle):
@@ -402,6 +441,27 @@ def test_onnx_is_exported_again_as_it_is(mlp_bundle, tmp_path):
     assert bundle.manifest.outputs == mlp_bundle.manifest.outputs
     assert bundle.manifest.parameters == mlp_bundle.manifest.parameters
     assert bundle.manifest.files_of("weights") == ()
+
+
+def test_fp16_is_made_of_a_foreign_onnx_file(mlp_bundle, tmp_path):
+    loaded = load_model(mlp_bundle.root / "model.onnx")
+    request = replace(request_for("onnx"), precisions=("fp32", "fp16"))
+    bundle = write_bundle(loaded, tmp_path / "out", request)
+    fp32, fp16 = bundle.manifest.files_of("onnx")
+    assert fp32.sha256 == mlp_bundle.manifest.files_of("onnx")[0].sha256
+    assert fp32.details["layers"] == {"fp16": 0, "fp32": fp16.details["layers"]["fp16"]}
+    assert tuple(point.batch for point in fp16.proof) == BATCHES
+
+
+def test_fp16_that_differs_too_much_from_eager_is_refused(tmp_path):
+    loaded = load_mlp()
+    with torch.no_grad():
+        module_in(loaded)[0].weight *= 1e6  # beyond fp16, so clipped
+        module_in(loaded)[0].bias *= 1e6
+    request = replace(request_for("onnx"), precisions=("fp16",))
+    assert_refused(
+        ExportError, "ort-cpu in fp16 was exported but differs", loaded, tmp_path / "empty", request
+    )
 
 
 def test_the_reference_of_an_onnx_file_is_that_of_its_source(mlp_bundle, tmp_path):

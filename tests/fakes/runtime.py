@@ -20,7 +20,13 @@ from spinn_edge.core.manifest import (
     Training,
 )
 from spinn_edge.core.tensors import Array, Feeds, TensorSpec
-from spinn_edge.runtimes.base import Availability, OpenOptions, RuntimeEntry
+from spinn_edge.runtimes.base import (
+    Availability,
+    DeviceStages,
+    OpenOptions,
+    RuntimeEntry,
+    RuntimeFacts,
+)
 
 FLOAT32 = np.dtype(np.float32)
 INPUTS = (TensorSpec("x", (None, 3), FLOAT32),)
@@ -28,6 +34,7 @@ OUTPUTS = (TensorSpec("y", (None, 3), FLOAT32),)
 TOLERANCE = 1e-4
 ROWS = 8
 RUN_NS = 1_000_000
+DEVICE_NS = 7_000_000
 ENTRY = RuntimeEntry(
     format="doubling",
     opener="tests.fakes.runtime:open_fake",
@@ -69,6 +76,7 @@ class FakeRuntime:
     ) -> None:
         self.inputs: tuple[TensorSpec, ...] = INPUTS
         self.outputs: tuple[TensorSpec, ...] = OUTPUTS
+        self.facts = RuntimeFacts(file="model.txt")
         self.calls: list[str] = []
         self.runs = 0
         self._compute = compute
@@ -98,6 +106,47 @@ class FakeRuntime:
         self.calls.append("close")
 
 
+class FakeDeviceRuntime(FakeRuntime):
+    """Starts in ``durations_ns``; the device then works for ``DEVICE_NS`` until it is waited for.
+
+    Attributes:
+        kernels: what one inference launches.
+        stages: what ``time_stages`` returns, one after the other; the last one stays.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[[Feeds], dict[str, Array]] = double,
+        clock: FakeClock | None = None,
+        durations_ns: Iterator[int] | None = None,
+        *,
+        kernels: int | None = 4,
+        stages: tuple[DeviceStages, ...] = (
+            DeviceStages(upload_s=1e-6, compute_s=20e-6, download_s=3e-6),
+        ),
+    ) -> None:
+        super().__init__(compute, clock, durations_ns)
+        self.facts = RuntimeFacts(file="model.txt", device="a GPU (SM86)", tf32=False)
+        self.kernels = kernels
+        self.stages = stages
+        self._timed = 0
+
+    def sync(self) -> None:
+        super().sync()
+        self._clock.advance(DEVICE_NS)
+
+    def time_stages(self) -> DeviceStages:
+        self.calls.append("time_stages")
+        self._result = self._compute(self._feeds)
+        self._clock.advance(DEVICE_NS)
+        self._timed += 1
+        return self.stages[min(self._timed, len(self.stages)) - 1]
+
+    def count_launches(self) -> int | None:
+        self.calls.append("count_launches")
+        return self.kernels
+
+
 def open_fake(bundle: Bundle, options: OpenOptions) -> FakeRuntime:
     """Open the fake; tests put their own function in this one's place."""
     return FakeRuntime()
@@ -109,7 +158,11 @@ def probe_fake() -> Availability:
 
 
 def doubling_bundle(
-    root: Path, *, training: Training | None = None, files: tuple[str, ...] = ()
+    root: Path,
+    *,
+    training: Training | None = None,
+    files: tuple[str, ...] = (),
+    precisions: tuple[str, ...] = ("fp32",),
 ) -> Bundle:
     """Write a bundle of ``y = 2 x`` with eight golden samples and one file of format ``doubling``.
 
@@ -117,14 +170,20 @@ def doubling_bundle(
         root: folder to make.
         training: for the manifest.
         files: names of further files of format ``other``.
+        precisions: of its files of format ``doubling``; those after the first are called after
+            their precision.
     """
     root.mkdir(parents=True)
     x = np.random.default_rng(0).standard_normal((ROWS, 3)).astype(FLOAT32)
     Golden(inputs={"x": x}, outputs={"y": 2 * x.astype(np.float64)}).save(root / GOLDEN_NAME)
     entries = [describe_file(root, GOLDEN_NAME, "golden")]
-    for name, format_name in (("model.txt", "doubling"), *((name, "other") for name in files)):
+    for number, precision in enumerate(precisions):
+        name = f"model.{precision}.txt" if number else "model.txt"
+        (root / name).write_text("y = 2 x" + number * ";", encoding="utf-8")
+        entries.append(describe_file(root, name, "doubling", precision=precision))
+    for name in files:
         (root / name).write_text("y = 2 x", encoding="utf-8")
-        entries.append(describe_file(root, name, format_name))
+        entries.append(describe_file(root, name, "other"))
     channels = (1.0, 1.0, 1.0)
     limits = OutputTolerance(
         scale=channels, eager_error=(0.0, 0.0, 0.0), tolerance=(TOLERANCE,) * 3

@@ -1,8 +1,9 @@
-"""A TensorRT engine made of ONNX Runtime, small ONNX files, and bundles around them."""
+"""TensorRT packages and bundles around a fake engine, and small ONNX files."""
 
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,10 +17,12 @@ from onnx import TensorProto, helper, numpy_helper
 from spinn_edge.core.bundle import Bundle, describe_file
 from spinn_edge.core.manifest import Architecture, FileEntry, Manifest
 from spinn_edge.core.tensors import Array, TensorSpec
-from spinn_edge.runtimes.trt import TensorRTRuntime
+from spinn_edge.runtimes.cuda_driver import CudaDevice
 from spinn_edge.runtimes.trt_backend import Backend
-from spinn_edge.runtimes.trt_engine import EngineChoice
+from spinn_edge.runtimes.trt_preflight import EngineChoice
+from spinn_edge.runtimes.trt_runtime import TensorRTRuntime
 from tests.fakes.cuda import FakeCudart
+from tests.fakes.trt_engine import FakeEngine
 
 # Its enums and its ILogger are used; whoever imports this file is skipped without it.
 tensorrt_rtx = pytest.importorskip("tensorrt_rtx")
@@ -32,6 +35,7 @@ OUTPUTS = (TensorSpec("output", (None, 2), FLOAT32),)
 PROFILE = {
     "input": {"min": [1, FEATURES], "opt": [32, FEATURES], "max": [MAX_BATCH, FEATURES]}
 }  # fmt: skip
+DEVICE = CudaDevice(name="NVIDIA H200", compute_capability="9.0", driver_version="13.0")
 
 
 def write_mlp(path: Path, widths: tuple[int, ...] = (FEATURES, 8, 2)) -> Path:
@@ -87,100 +91,23 @@ def make_bundle(
     return Bundle(root=root, manifest=manifest)
 
 
-class FakeEngine:
-    """ICudaEngine and IExecutionContext in one, computing with ONNX Runtime on ``cudart``.
-
-    Attributes:
-        names: tensors, inputs first.
-        dtype: of every tensor, as TensorRT names it.
-        shape_calls: number of ``set_input_shape`` calls.
-        refuse: names of methods that answer False or None.
-    """
-
-    def __init__(self, onnx_path: Path, cudart: FakeCudart, max_batch: int = MAX_BATCH) -> None:
-        self._session = onnxruntime.InferenceSession(
-            str(onnx_path), providers=["CPUExecutionProvider"]
-        )
-        self._inputs = {tensor.name: tensor for tensor in self._session.get_inputs()}
-        self._outputs = {tensor.name: tensor for tensor in self._session.get_outputs()}
-        self._cudart = cudart
-        self._max_batch = max_batch
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self._addresses: dict[str, int] = {}
-        self.names = [*self._inputs, *self._outputs]
-        self.dtype = "FLOAT"
-        self.location = "DEVICE"
-        self.output_shape: tuple[int, ...] | None = None
-        self.shape_calls = 0
-        self.configs: list[Any] = []
-        self.refuse: set[str] = set()
-
-    @property
-    def num_io_tensors(self) -> int:
-        return len(self.names)
-
-    def get_tensor_name(self, index):
-        return self.names[index]
-
-    def get_tensor_mode(self, name):
-        mode = tensorrt_rtx.TensorIOMode
-        return mode.OUTPUT if name in self._outputs else mode.INPUT
-
-    def get_tensor_dtype(self, name):
-        return getattr(tensorrt_rtx.DataType, self.dtype)
-
-    def get_tensor_location(self, name):
-        return getattr(tensorrt_rtx.TensorLocation, self.location)
-
-    def create_runtime_config(self):
-        return "runtime config"
-
-    def create_execution_context(self, *config):
-        self.configs.extend(config)
-        return None if "create_execution_context" in self.refuse else self
-
-    def set_input_shape(self, name, shape):
-        self.shape_calls += 1
-        self._shapes[name] = tuple(shape)
-        return "set_input_shape" not in self.refuse and 1 <= shape[0] <= self._max_batch
-
-    def get_tensor_shape(self, name):
-        batch = next(iter(self._shapes.values()))[0]
-        return self.output_shape or (batch, *self._outputs[name].shape[1:])
-
-    def set_tensor_address(self, name, address):
-        self._addresses[name] = address
-        return "set_tensor_address" not in self.refuse
-
-    def execute_async_v3(self, stream):
-        assert stream in self._cudart.streams
-        if "execute_async_v3" in self.refuse:
-            return False
-        shapes, addresses = dict(self._shapes), dict(self._addresses)  # of this very call
-        self._cudart.enqueue(lambda: self._compute(shapes, addresses))
-        return True
-
-    def _compute(self, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int]) -> None:
-        feeds = {}
-        for name, shape in shapes.items():
-            content = self._cudart.read(addresses[name], math.prod(shape) * FLOAT32.itemsize)
-            feeds[name] = np.frombuffer(content, FLOAT32).reshape(shape)
-        results = self._session.run(list(self._outputs), feeds)
-        for name, array in zip(self._outputs, results, strict=True):
-            self._cudart.write(addresses[name], np.asarray(array).tobytes())
-
-
 def fake_backend(
     engine: FakeEngine | None, name: str = "tensorrt", version: str = "11.4.0.106"
 ) -> Backend:
     """Return a backend with the real enums, whose Runtime gives ``engine`` for every plan."""
     module = ModuleType(name)
-    for copied in ("ILogger", "TensorIOMode", "TensorLocation", "DataType"):
+    copies = ["ILogger", "TensorIOMode", "TensorLocation", "DataType"]
+    if name == "tensorrt_rtx":
+        copies += ["CudaGraphStrategy", "DynamicShapesKernelSpecializationStrategy"]
+    for copied in copies:
         setattr(module, copied, getattr(tensorrt_rtx, copied))
 
     class Runtime:
+        engine_host_code_allowed = False
+
         def __init__(self, logger):
             self._logger = logger
+            module.runtimes.append(self)
 
         def deserialize_cuda_engine(self, plan):
             if engine is None:
@@ -190,6 +117,7 @@ def fake_backend(
             return engine
 
     module.Runtime = Runtime  # type: ignore[attr-defined]
+    module.runtimes = []  # type: ignore[attr-defined]
     return Backend(module=module, name=name, version=version)
 
 
@@ -206,20 +134,37 @@ class Bench:
     def __init__(self, root: Path, name: str = "tensorrt") -> None:
         self.onnx_path = write_mlp(root / "model.onnx")
         self.cudart = FakeCudart()
-        self.engine = FakeEngine(self.onnx_path, self.cudart)
+        self.engine = FakeEngine(self.onnx_path, self.cudart, MAX_BATCH)
         self.backend = fake_backend(self.engine, name)
         (root / "model.engine").write_bytes(b"plan")
         self.entry = describe_file(root, "model.engine", "trt", details={"profile": PROFILE})
         self.bundle = make_bundle(root, (self.entry,))
+        self._reference = onnxruntime.InferenceSession(
+            str(self.onnx_path), providers=["CPUExecutionProvider"]
+        )
 
-    def open(self) -> TensorRTRuntime:
-        """Open the bundle as it is now; tests change the attributes first."""
-        choice = EngineChoice(backend=self.backend, entry=self.entry, plan=b"plan")
-        return TensorRTRuntime(self.bundle, choice, self.cudart)
+    def describe(self, **details: Any) -> None:
+        """Put further details into the entry of the engine."""
+        self.entry = replace(self.entry, details={**self.entry.details, **details})
+
+    def choice(self, **facts: Any) -> EngineChoice:
+        """Return what the preflight would choose; ``facts`` are further fields of it."""
+        return EngineChoice(
+            backend=self.backend, entry=self.entry, plan=b"plan", device=DEVICE, **facts
+        )
+
+    def open(self, **options: Any) -> TensorRTRuntime:
+        """Open the bundle as it is now; tests change the attributes first.
+
+        Args:
+            options: of :class:`TensorRTRuntime`.
+        """
+        return TensorRTRuntime(self.bundle, self.choice(), self.cudart, **options)
+
+    def held(self) -> int:
+        """Return how many things of CUDA and contexts of the engine are not freed yet."""
+        return self.cudart.held() + len(self.engine.contexts)
 
     def expected(self, x: Array) -> Any:
         """Return what ONNX Runtime gives for ``x``."""
-        session = onnxruntime.InferenceSession(
-            str(self.onnx_path), providers=["CPUExecutionProvider"]
-        )
-        return session.run(None, {"input": x})[0]
+        return self._reference.run(None, {"input": x})[0]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spinn_edge.accuracy.parity import LIMITS as SHARES
 from spinn_edge.accuracy.parity import (
-    FP32_LIMIT,
     Parity,
     against_eager,
     against_reference,
@@ -110,7 +110,7 @@ def test_destroyed_small_channel_fails_though_a_large_one_hides_it_in_any_norm()
     broken[:, 0] = 0.0
 
     difference = np.linalg.norm(broken - reference["y"])
-    assert difference / np.linalg.norm(reference["y"]) < FP32_LIMIT
+    assert difference / np.linalg.norm(reference["y"]) < SHARES["fp32"]
     reason = failed({"y": broken}, limits, reference)
 
     assert "output 'y' channel 0 differs by" in reason
@@ -235,3 +235,16 @@ def test_comparison_that_could_not_be_made_is_no_proof() -> None:
     assert verdict.used_share == 0.0
     with pytest.raises(AssertionError):
         verdict.as_proof(1)
+
+
+# Precisions
+
+
+def test_another_precision_gets_its_share_of_each_channels_scale() -> None:
+    exact = {"y": np.array([[1.0, 1000.0], [-2.0, 500.0]])}
+    tolerances = derive_tolerance(exact, {"y": exact["y"] + [0.25, 0.5]})
+
+    np.testing.assert_allclose(against_eager(tolerances)["y"], [2e-5, 1e-2])
+    np.testing.assert_allclose(against_eager(tolerances, "fp16")["y"], [1e-2, 5.0])
+    np.testing.assert_allclose(against_reference(tolerances)["y"], [0.25002, 0.51])
+    np.testing.assert_allclose(against_reference(tolerances, "fp16")["y"], [0.26, 5.5])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spinn_edge.accuracy.golden_check import MOST_CALLS, check_golden
+from spinn_edge.accuracy.golden_check import MOST_CALLS, check_golden, golden_limits
 from spinn_edge.accuracy.parity import against_reference
 from spinn_edge.accuracy.verification import (
     Check,
@@ -28,7 +28,7 @@ from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import OutputTolerance
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import OpenOptions, Runtime
+from spinn_edge.runtimes.base import OpenOptions, Runtime, RuntimeEntry, RuntimeFacts
 
 Arrays = Mapping[str, Any]
 Compute = Callable[[Any], dict[str, Any]]
@@ -37,8 +37,9 @@ Compute = Callable[[Any], dict[str, Any]]
 class FakeRuntime:
     """Computes with a function; counts its calls."""
 
-    def __init__(self, bundle: Bundle, compute: Compute) -> None:
+    def __init__(self, bundle: Bundle, compute: Compute, facts: RuntimeFacts | None = None) -> None:
         self.inputs, self.outputs = bundle.manifest.inputs, bundle.manifest.outputs
+        self.facts = facts or RuntimeFacts()
         self.compute = compute
         self.batches: list[int] = []
         self.closed = False
@@ -65,6 +66,7 @@ class Opened:
 
     def __init__(self) -> None:
         self.computes: dict[str, Compute | Exception] = {}
+        self.facts: dict[str, RuntimeFacts] = {}
         self.runtimes: list[FakeRuntime] = []
         self.options: list[OpenOptions] = []
 
@@ -73,13 +75,16 @@ class Opened:
         compute = self.computes[name]
         if isinstance(compute, Exception):
             raise compute
-        self.runtimes.append(FakeRuntime(bundle, compute))
+        self.runtimes.append(FakeRuntime(bundle, compute, self.facts.get(name)))
         return self.runtimes[-1]
 
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     made = Opened()
+    for name in ("fake", "absent"):
+        entry = RuntimeEntry(format="onnx", opener="", probe="")
+        monkeypatch.setitem(registry.RUNTIMES, name, entry)
     monkeypatch.setattr(registry, "open_backend", made)
     return made
 
@@ -382,3 +387,135 @@ def test_pt2_that_could_run_code_is_skipped_and_the_others_are_checked(
     assert "holds Python code" in result.skipped[0].reason
     assert {check.runtime for check in result.checks} == {"ort-cpu"}
     assert result.passed
+
+
+# Sizes that a runtime takes
+
+
+@pytest.mark.parametrize(
+    ("smallest", "largest", "batches"),
+    [
+        (1, None, (1, 2, 7, 16)),
+        (1, 64, (1, 2, 7, 16)),
+        (1, 5, (1, 2, 5)),
+        (2, 8, (2, 7, 8)),
+        (3, 3, (3,)),
+        (4, None, (4, 7, 16)),
+        (32, 64, (32,)),
+    ],
+)
+def test_sizes_keep_within_what_the_runtime_takes(
+    tiny_bundle: Bundle, smallest: int, largest: int | None, batches: tuple[int, ...]
+) -> None:
+    facts = RuntimeFacts(min_batch=smallest, max_batch=largest)
+    assert verification_batches(tiny_bundle.manifest, facts) == batches
+
+
+def test_a_runtime_is_not_asked_for_sizes_that_it_does_not_take(
+    two_scales: Bundle, opened: Opened
+) -> None:
+    opened.computes = {"fake": in_float32}
+    opened.facts = {"fake": RuntimeFacts(min_batch=2, max_batch=4)}
+
+    result = verify_bundle(two_scales, ("fake",))
+
+    assert [check.batch for check in result.checks] == [2, 4]
+    assert set(opened.runtimes[0].batches) == {2, 4}
+
+
+# Precisions and what really loaded
+
+
+def with_both(bundle: Bundle) -> Bundle:
+    """Return a bundle whose manifest names an ONNX file of each precision, fp16 first."""
+    (entry,) = bundle.manifest.files_of("onnx")
+    half = replace(entry, path="model.fp16.onnx", precision="fp16")
+    files = (half, *bundle.manifest.files)
+    return replace(bundle, manifest=replace(bundle.manifest, files=files))
+
+
+@pytest.mark.parametrize(
+    ("asked", "checked"),
+    [(None, ["fp32", "fp16"]), (("fp16",), ["fp16"]), (("fp32",), ["fp32"])],
+)
+def test_every_precision_that_the_bundle_holds_is_checked_unless_some_are_named(
+    two_scales: Bundle, opened: Opened, asked: tuple[str, ...] | None, checked: list[str]
+) -> None:
+    opened.computes = {"fake": in_float32}
+
+    result = verify_bundle(with_both(two_scales), ("fake",), OpenOptions(threads=2), asked)
+
+    assert opened.options == [OpenOptions(threads=2, precision=name) for name in checked]
+    assert [(check.precision, check.batch) for check in result.checks] == [
+        (name, batch) for name in checked for batch in (1, 2, 7, 16)
+    ]
+    assert result.precisions == tuple(checked)
+
+
+def test_a_bundle_without_the_format_is_asked_once_for_the_first_precision(
+    tiny_bundle: Bundle,
+) -> None:
+    (skipped,) = verify_bundle(tiny_bundle, ("trt",)).skipped
+    assert (skipped.runtime, skipped.precision) == ("trt", "fp32")
+
+
+def test_a_refusal_names_its_precision(two_scales: Bundle, opened: Opened) -> None:
+    refusals: list[tuple[str, str]] = []
+    opened.computes = {"absent": RuntimeUnavailableError("no GPU here")}
+
+    result = verify_bundle(
+        with_both(two_scales),
+        ("absent",),
+        on_refusal=lambda name, precision, error: refusals.append((name, precision)),
+    )
+
+    assert refusals == [("absent", "fp32"), ("absent", "fp16")]
+    assert [item.precision for item in result.skipped] == ["fp32", "fp16"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "tf32", "share", "passed"),
+    [
+        ("fp32", None, 0.9e-5, True),
+        ("fp32", False, 2e-5, False),
+        ("fp16", None, 4.9e-3, True),
+        ("fp16", None, 5.1e-3, False),
+        ("fp32", True, 4.9e-3, True),
+        ("fp32", True, 5.1e-3, False),
+    ],
+)
+def test_the_limit_is_that_of_the_precision_that_really_computes(
+    two_scales: Bundle,
+    opened: Opened,
+    precision: str,
+    tf32: bool | None,
+    share: float,
+    passed: bool,
+) -> None:
+    scale = np.asarray(two_scales.manifest.parity["output"].scale)
+    opened.computes = {"fake": lambda x: {"output": exact(x)["output"] + share * scale}}
+    opened.facts = {"fake": RuntimeFacts(tf32=tf32)}
+
+    result = verify_bundle(with_both(two_scales), ("fake",), precisions=(precision,))
+
+    assert result.passed == passed
+    limits = golden_limits(two_scales.manifest, precision, opened.facts["fake"])
+    assert result.checks[0].tolerance in limits["output"]
+
+
+def test_a_check_says_who_served_and_what_was_noticed(two_scales: Bundle, opened: Opened) -> None:
+    opened.computes = {"fake": in_float32}
+    opened.facts = {"fake": RuntimeFacts(served_by="ort-cpu", notices=("it stands in",))}
+
+    for check in verify_bundle(two_scales, ("fake",)).checks:
+        assert (check.served_by, check.notices) == ("ort-cpu", ("it stands in",))
+
+
+def test_what_a_runtime_notices_while_it_runs_is_kept(two_scales: Bundle, opened: Opened) -> None:
+    def notice(x: Any) -> dict[str, Any]:
+        opened.runtimes[0].facts = RuntimeFacts(notices=("no CUDA graph",))
+        return in_float32(x)
+
+    opened.computes = {"fake": notice}
+
+    assert verify_bundle(two_scales, ("fake",)).checks[0].notices == ("no CUDA graph",)

@@ -12,6 +12,7 @@ import spinn_edge
 from spinn_edge.bench.launch import run_in_process
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.bench.worker import Job
+from spinn_edge.runtimes.base import OpenOptions
 from tests.fakes.runtime import doubling_bundle
 
 ROOT = str(Path(spinn_edge.__file__).parent.parent)
@@ -24,10 +25,11 @@ job = json.load(sys.stdin)
 def write(text):
     sys.stdout.write(text)
     sys.stdout.flush()
-def row(batch, reason=None):
+def row(batch, reason=None, boundary="host-to-host"):
     return json.dumps({
         "bundle": job["label"], "runtime": job["runtime"], "batch": batch, "status": "ok",
-        "reason": reason, "threads": job["threads"], "samples_s": [0.001],
+        "reason": reason, "threads": job["options"]["threads"], "samples_s": [0.001],
+        "boundary": boundary,
     })
 def fail(number):
     os.kill(os.getpid(), number)
@@ -50,14 +52,14 @@ main()
 """
 
 
-def job_for(folder="nowhere", batches=(1, 2, 3), threads=1):
+def job_for(folder="nowhere", batches=(1, 2, 3), threads=1, boundaries=()):
     return Job(
         folder=str(folder),
         label="pruned",
         runtime="fake",
         batches=batches,
-        threads=threads,
-        trust_factory=False,
+        boundaries=boundaries,
+        options=OpenOptions(threads=threads),
         rule=RULE,
     )
 
@@ -152,6 +154,31 @@ def test_the_last_words_on_standard_error_are_in_the_reason():
     assert "ended with exit code 7: line 3 | line 4" in str(rows[0].reason)
     assert str(rows[0].reason).endswith("line 7")
     assert "line 2" not in str(rows[0].reason)
+
+
+def test_the_underlines_of_a_traceback_are_no_words():
+    lines = "; ".join(f"print({line!r}, file=sys.stderr)" for line in ("why", "  ^^^^", "~~~^^^~"))
+    assert str(launch(f"{lines}; sys.exit(7)")[0].reason).endswith("exit code 7: why")
+
+
+PLAN = "write(json.dumps({'boundaries': ['host-to-host', 'device']}) + '\\n'); "
+
+
+def test_a_crash_fails_every_boundary_that_was_planned_and_not_finished():
+    code = "write(row(1) + '\\n'); write(row(1, None, 'device') + '\\n'); write(row(2) + '\\n'); "
+    rows = launch(PLAN + code + "fail(signal.SIGSEGV)", job_for(batches=(1, 2)))
+    assert [(r.batch, r.boundary, r.status) for r in rows] == [
+        (1, "host-to-host", "ok"),
+        (1, "device", "ok"),
+        (2, "host-to-host", "ok"),
+        (2, "device", "failed"),
+    ]
+    assert "SIGSEGV" in str(rows[3].reason)
+
+
+def test_a_crash_before_the_plan_fails_the_boundaries_that_were_named():
+    rows = launch("fail(signal.SIGSEGV)", job_for(batches=(1,), boundaries=("device", "enqueue")))
+    assert [(r.boundary, r.status) for r in rows] == [("device", "failed"), ("enqueue", "failed")]
 
 
 def test_bytes_that_are_no_text_on_standard_error_do_no_harm():
@@ -250,8 +277,8 @@ def test_the_worker_module_serves_a_job_as_a_program(tiny_bundle):
         label="tiny",
         runtime="ort-cpu",
         batches=(1, 7),
-        threads=1,
-        trust_factory=False,
+        boundaries=(),
+        options=OpenOptions(),
         rule=RULE,
     )
     rows = run_in_process(job, timeout_s=PATIENCE_S)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.environment import Environment
 from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row, pool
+from spinn_edge.core.decode import decode
+from spinn_edge.runtimes.base import RuntimeFacts
 from tests.fakes.runtime import doubling_bundle
 
 PARITY = Parity(passed=True, output="y", max_abs=1e-6, tolerance=1e-4)
@@ -135,11 +137,14 @@ def test_a_row_has_its_published_keys_and_values():
     assert document == {
         "bundle": "pruned",
         "runtime": "ort-cpu",
+        "precision": "fp32",
         "batch": 1,
+        "boundary": "host-to-host",
         "status": "ok",
         "reason": None,
         "threads": 1,
-        "boundary": "host-to-host",
+        "facts": None,
+        "served_by": "ort-cpu",
         "samples_s": samples,
         "launch_samples": [2, 1],
         "warmup_runs": 20,
@@ -148,7 +153,13 @@ def test_a_row_has_its_published_keys_and_values():
         "std_s": pytest.approx(0.001),
         "p90_s": None,
         "p99_s": None,
+        "upload_samples_s": [],
+        "upload_median_s": None,
+        "download_samples_s": [],
+        "download_median_s": None,
+        "launches": None,
         "throughput_per_s": pytest.approx(500),
+        "baseline_median_s": 0.004,
         "speedup": pytest.approx(2),
         "parity": {
             "passed": True,
@@ -159,6 +170,40 @@ def test_a_row_has_its_published_keys_and_values():
         },
         "file_bytes": 99,
     }
+
+
+def test_a_row_states_what_really_loaded():
+    facts = RuntimeFacts(
+        file="model.onnx", device="a GPU", tf32=True, cuda_graph=True, max_batch=9, notices=("n",)
+    )
+    document = row([0.001], facts=facts).to_json()
+    assert document["facts"] == {
+        "file": "model.onnx",
+        "device": "a GPU",
+        "tf32": True,
+        "cuda_graph": True,
+        "min_batch": 1,
+        "max_batch": 9,
+        "served_by": "",
+        "notices": ["n"],
+    }
+
+
+def test_every_row_can_be_read_again_from_its_document():
+    full = row(
+        [0.001, 0.002],
+        boundary="device",
+        precision="fp16",
+        facts=RuntimeFacts(tf32=None, notices=("a", "b"), served_by="ort-cuda"),
+        upload_samples_s=(1e-6, 2e-6),
+        download_samples_s=(3e-6, 4e-6),
+        launch_samples=(2,),
+        launches=7,
+        baseline_median_s=0.004,
+    )
+    for written in (full, row(status="failed", reason="no", parity=None)):
+        text = json.dumps(written.to_json(), allow_nan=False)
+        assert decode(Row, json.loads(text), where="results") == written
 
 
 def test_a_row_that_was_not_timed_has_the_same_keys():
@@ -207,3 +252,48 @@ def test_pooled_launches_keep_every_sample_and_the_worst_parity():
     assert pooled.median_s == 2.0  # of all samples, not a mean of medians
     assert pooled.warmup_runs == 11
     assert pooled.parity == parity(0.7)
+
+
+def test_pooled_launches_keep_every_copy_as_well():
+    pooled = pool(
+        [
+            row([1.0], boundary="device", upload_samples_s=(0.1,), download_samples_s=(0.2,)),
+            row([2.0], boundary="device", upload_samples_s=(0.3,), download_samples_s=(0.4,)),
+        ]
+    )
+    assert (pooled.upload_samples_s, pooled.download_samples_s) == ((0.1, 0.3), (0.2, 0.4))
+    assert pooled.upload_median_s == pytest.approx(0.2)
+    assert pooled.download_median_s == pytest.approx(0.3)
+
+
+def test_launches_that_another_runtime_served_are_not_joined():
+    served = RuntimeFacts(served_by="ort-cpu")
+    pooled = pool([row([1.0], runtime="trt"), row([9.0], runtime="trt", facts=served)])
+    assert (pooled.status, pooled.samples_s, pooled.median_s) == ("failed", (), None)
+    assert "trt, ort-cpu" in str(pooled.reason)
+
+
+def test_an_enqueue_has_no_throughput():
+    assert row([0.001], boundary="device").throughput_per_s == pytest.approx(1000)
+    assert row([0.001], boundary="enqueue").throughput_per_s is None
+
+
+# --- what may be compared
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"boundary": "device"},
+        {"boundary": "enqueue"},
+        {"batch": 2},
+        {"precision": "fp16"},
+        {"runtime": "eager"},
+        {"facts": RuntimeFacts(served_by="eager")},
+        {"facts": RuntimeFacts(tf32=True)},
+    ],
+    ids=str,
+)
+def test_rows_are_comparable_only_under_equal_conditions(change):
+    assert row([1.0]).conditions == row([2.0], bundle="dense").conditions
+    assert row([1.0]).conditions != row([1.0], **change).conditions

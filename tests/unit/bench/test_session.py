@@ -1,14 +1,17 @@
 import shutil
+from typing import Any
 
 import pytest
 
 from spinn_edge.bench import session
+from spinn_edge.bench.measurement import BOUNDARIES
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.bench.timing import TimingRule
-from spinn_edge.bench.worker import failed_row
+from spinn_edge.bench.worker import failed_rows
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import UsageError
 from spinn_edge.runtimes import registry
+from spinn_edge.runtimes.base import OpenOptions, RuntimeFacts
 from tests.fakes.runtime import ENTRY, doubling_bundle
 from tests.unit.bench.test_measurement import row
 
@@ -20,6 +23,11 @@ def bundles(tmp_path):
     return doubling_bundle(tmp_path / "pruned"), doubling_bundle(tmp_path / "dense")
 
 
+def facts_of(job):
+    """Say that everything loaded as it should; tests put their own function here."""
+    return RuntimeFacts()
+
+
 @pytest.fixture
 def jobs(monkeypatch):
     """Catch the jobs; each row takes a millisecond, twice that for the bundle ``dense``."""
@@ -28,11 +36,22 @@ def jobs(monkeypatch):
     def run_in_process(job, *, timeout_s):
         caught.append((job, timeout_s))
         if job.runtime == "trt":
-            return [failed_row(job, batch, "no GPU", "unavailable") for batch in job.batches]
+            return [r for b in job.batches for r in failed_rows(job, b, "no GPU", "unavailable")]
         median_s = 0.002 if job.label.endswith("dense") else 0.001
+        boundaries = job.boundaries or (BOUNDARIES if "cuda" in job.runtime else ("host-to-host",))
         return [
-            row([median_s] * 3, bundle=job.label, runtime=job.runtime, batch=batch)
+            row(
+                # each boundary and precision has figures of its own
+                [median_s * (1 + 10 * n) * (1 if job.options.precision == "fp32" else 0.5)] * 3,
+                bundle=job.label,
+                runtime=job.runtime,
+                batch=batch,
+                boundary=boundary,
+                precision=job.options.precision,
+                facts=facts_of(job),
+            )
             for batch in job.batches
+            for n, boundary in enumerate(boundaries)
         ]
 
     monkeypatch.setattr(session, "run_in_process", run_in_process)
@@ -111,10 +130,21 @@ def test_a_bundle_is_not_compared_with_itself(bundles, jobs, tmp_path):
 
 
 def test_what_was_asked_reaches_the_worker(bundles, jobs):
-    request = request_for("ort-cpu", batches=(3,), threads=4, timeout_s=9.0, trust_factory=True)
+    choices: dict[str, Any] = {
+        "threads": 4,
+        "on_mismatch": "rebuild",
+        "tf32": True,
+        "provider_options": {"a": "1"},
+        "trust_factory": True,
+        "trust_engine_code": True,
+    }
+    request = request_for(
+        "ort-cpu", batches=(3,), timeout_s=9.0, boundaries=("host-to-host",), **choices
+    )
     run_bench(bundles[0], request)
     ((job, timeout_s),) = jobs
-    assert (job.batches, job.threads, job.trust_factory, job.rule) == ((3,), 4, True, RULE)
+    assert (job.batches, job.boundaries, job.rule) == ((3,), ("host-to-host",), RULE)
+    assert job.options == OpenOptions(**choices)
     assert job.folder == str(bundles[0].root)
     assert timeout_s == 9.0
 
@@ -137,6 +167,10 @@ def test_each_job_is_announced(bundles, jobs):
         ({"runtimes": ()}, "name at least one runtime"),
         ({"runtimes": ("pt2",), "batches": ()}, "batch sizes of 1 or more"),
         ({"runtimes": ("pt2",), "batches": (1, 0)}, "batch sizes of 1 or more"),
+        ({"runtimes": ("pt2",), "precisions": ()}, "at least one precision of fp32, fp16"),
+        ({"runtimes": ("pt2",), "precisions": ("fp32", "int8")}, "--precision int8: expected"),
+        ({"runtimes": ("pt2",), "boundaries": ("gpu",)}, "--boundary gpu: expected all, or some"),
+        ({"runtimes": ("pt2",), "on_mismatch": "x"}, "--on-mismatch x: expected one of error"),
         ({"runtimes": ("pt2",), "threads": 0}, "--threads must be at least 1, got 0"),
     ],
 )
@@ -189,7 +223,7 @@ def test_batch_that_fails_in_a_later_launch_fails_as_a_whole(bundles, monkeypatc
         tried.append(job.batches)
         good = [row([0.001], bundle=job.label, runtime=job.runtime, batch=1)]
         return (
-            [*good, failed_row(job, 7, "ended by SIGSEGV")]
+            [*good, *failed_rows(job, 7, "ended by SIGSEGV")]
             if len(tried) == 2
             else [
                 row([0.001], bundle=job.label, runtime=job.runtime, batch=batch)
@@ -204,3 +238,109 @@ def test_batch_that_fails_in_a_later_launch_fails_as_a_whole(bundles, monkeypatc
         (1, "ok", None),
         (7, "failed", "ended by SIGSEGV"),
     ]
+
+
+# --- precisions and boundaries
+
+
+def test_each_precision_has_processes_and_rows_of_its_own(bundles, jobs):
+    told = []
+    request = request_for("ort-cpu", batches=(1,), precisions=("fp32", "fp16"))
+    result = run_bench(
+        bundles[0], request, baseline=bundles[1], on_job=lambda *words: told.append(words)
+    )
+    assert [(job.label, job.options.precision) for job, _ in jobs] == [
+        *(("dense", "fp32"), ("pruned", "fp32"), ("dense", "fp16"), ("pruned", "fp16")),
+    ]
+    assert told[2] == ("dense", "ort-cpu fp16")
+    assert [(r.bundle, r.precision, r.median_s) for r in result.rows] == [
+        ("dense", "fp32", 0.002),
+        ("pruned", "fp32", 0.001),
+        ("dense", "fp16", 0.001),
+        ("pruned", "fp16", 0.0005),
+    ]
+    assert [r.speedup for r in result.rows if r.bundle == "pruned"] == [2.0, 2.0]
+
+
+def test_speedups_are_formed_within_one_boundary(bundles, jobs):
+    rows = run_bench(bundles[0], request_for("ort-cuda"), baseline=bundles[1]).rows
+    assert [(r.bundle, r.batch, r.boundary) for r in rows] == [
+        (bundle, batch, boundary)
+        for bundle in ("dense", "pruned")
+        for batch in (1, 1000)
+        for boundary in BOUNDARIES
+    ]
+    for r in rows:
+        if r.bundle == "pruned":
+            assert r.speedup == pytest.approx(2)
+
+
+def test_a_row_that_only_the_bundle_has_is_compared_with_no_other_boundary(bundles, jobs):
+    def run_in_process(job, *, timeout_s):
+        boundary = "host-to-host" if job.label == "dense" else "device"
+        return [row([0.001], bundle=job.label, runtime=job.runtime, boundary=boundary)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "run_in_process", run_in_process)
+        request = request_for("ort-cuda", batches=(1,))
+        rows = run_bench(bundles[0], request, baseline=bundles[1]).rows
+    assert [(r.bundle, r.boundary, r.speedup) for r in rows] == [
+        ("dense", "host-to-host", None),
+        ("pruned", "device", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dense", "pruned", "speedup"),
+    [
+        (RuntimeFacts(), RuntimeFacts(served_by="ort-cpu"), None),
+        (RuntimeFacts(served_by="ort-cuda"), RuntimeFacts(served_by="ort-cpu"), None),
+        (RuntimeFacts(served_by="ort-cpu"), RuntimeFacts(served_by="ort-cpu"), 2.0),
+        (RuntimeFacts(tf32=False), RuntimeFacts(tf32=True), None),
+    ],
+)
+def test_a_baseline_that_was_served_in_another_way_gives_no_speedup(
+    bundles, jobs, monkeypatch, dense, pruned, speedup
+):
+    monkeypatch.setitem(globals(), "facts_of", lambda job: dense if job.label[0] == "d" else pruned)
+    request = request_for("trt-no-graph", batches=(1,))
+    rows = run_bench(bundles[0], request, baseline=bundles[1]).rows
+    assert [r.speedup for r in rows] == [None, speedup]
+
+
+def test_a_later_launch_that_dies_fails_every_boundary_of_the_first(bundles, monkeypatch):
+    asked = []
+
+    def run_in_process(job, *, timeout_s):
+        asked.append(job.boundaries)
+        if len(asked) == 2:
+            return failed_rows(job, 1, "ended by SIGSEGV")
+        return [
+            row([0.001], bundle=job.label, runtime=job.runtime, boundary=name)
+            for name in ("host-to-host", "enqueue", "device")
+        ]
+
+    monkeypatch.setattr(session, "run_in_process", run_in_process)
+    rows = run_bench(bundles[0], request_for("ort-cuda", batches=(1,), launches=3)).rows
+    assert asked == [(), BOUNDARIES]
+    assert [(r.boundary, r.status) for r in rows] == [(name, "failed") for name in BOUNDARIES]
+
+
+def test_a_boundary_that_is_not_there_does_not_stop_the_others(bundles, monkeypatch):
+    launches = []
+
+    def run_in_process(job, *, timeout_s):
+        launches.append(job)
+        return [
+            row([0.001], bundle=job.label, runtime=job.runtime),
+            *failed_rows(job, 1, "no clock", "unavailable", boundaries=("device",)),
+        ]
+
+    monkeypatch.setattr(session, "run_in_process", run_in_process)
+    request = request_for(
+        "ort-cpu", batches=(1,), launches=3, boundaries=("host-to-host", "device")
+    )
+    host, device = run_bench(bundles[0], request).rows
+    assert len(launches) == 3
+    assert (host.status, host.launch_samples) == ("ok", (1, 1, 1))
+    assert device.status == "unavailable"

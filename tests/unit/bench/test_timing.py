@@ -41,13 +41,13 @@ def test_each_sample_is_one_whole_inference_in_seconds():
     timing, runtime = time_fake(rule(most_samples=4), itertools.count(MS, MS))
     assert timing.samples_s == (0.002, 0.003, 0.004, 0.005)
     assert timing.warmup_runs == 1
-    assert runtime.calls == ["bind", "run", "sync", "fetch"] * 5
+    assert runtime.calls == ["bind", "run", "fetch"] * 5
 
 
-def test_time_in_any_of_the_four_calls_counts():
+def test_time_in_any_of_the_three_calls_counts():
     clock = FakeClock()
     runtime = FakeRuntime(same, clock)
-    for index, name in enumerate(("bind", "sync", "fetch"), start=1):
+    for index, name in enumerate(("bind", "fetch"), start=1):
         real = getattr(runtime, name)
 
         def slow(*feeds, real=real, index=index):
@@ -56,7 +56,7 @@ def test_time_in_any_of_the_four_calls_counts():
 
         setattr(runtime, name, slow)
     timing = time_inference(runtime, FEEDS, rule(most_samples=2), clock)
-    assert timing.samples_s == ((1 + 2 + 3) / 1000 + RUN_NS / 1e9,) * 2
+    assert timing.samples_s == ((1 + 2) / 1000 + RUN_NS / 1e9,) * 2
 
 
 def test_no_sample_is_dropped_however_slow():

@@ -1,13 +1,15 @@
+import dataclasses
 import itertools
 import json
 
 import numpy as np
 import pytest
 
+from spinn_edge.accuracy.golden_check import check_golden
 from spinn_edge.bench import worker
 from spinn_edge.bench.timing import Timing, TimingRule
 from spinn_edge.bench.worker import Job, row_from_json, run_job
-from spinn_edge.core.decode import encode
+from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import (
     IncompatibleBundleError,
     InferenceError,
@@ -16,7 +18,16 @@ from spinn_edge.core.errors import (
     RuntimeUnavailableError,
 )
 from spinn_edge.runtimes import registry
-from tests.fakes.runtime import ENTRY, FakeRuntime, double, doubling_bundle
+from spinn_edge.runtimes.base import OpenOptions
+from tests.fakes.runtime import (
+    ENTRY,
+    ROWS,
+    TOLERANCE,
+    FakeDeviceRuntime,
+    FakeRuntime,
+    double,
+    doubling_bundle,
+)
 
 RULE = TimingRule(warmup_runs=1, warmup_s=0.0, budget_s=1e-9, most_samples=5, fewest_samples=5)
 
@@ -33,21 +44,23 @@ def run(tmp_path, monkeypatch, opened):
     root = doubling_bundle(tmp_path / "bundle").root
     monkeypatch.setitem(registry.RUNTIMES, "fake", ENTRY)
 
-    def run(compute=double, batches=(1, 4), runtime="fake", folder=root):
-        def open_fake(bundle, options):
+    def run(
+        compute=double, batches=(1, 4), folder=root, boundaries=(), make=FakeRuntime, **options
+    ):
+        def open_fake(bundle, given):
             if isinstance(compute, Exception):
                 raise compute
-            opened.append((FakeRuntime(compute), options))
+            opened.append((make(compute), given))
             return opened[-1][0]
 
         monkeypatch.setattr("tests.fakes.runtime.open_fake", open_fake)
         job = Job(
             folder=str(folder),
             label="the bundle",
-            runtime=runtime,
+            runtime="fake",
             batches=batches,
-            threads=2,
-            trust_factory=True,
+            boundaries=boundaries,
+            options=OpenOptions(threads=2, **options),
             rule=RULE,
         )
         return list(run_job(job))
@@ -184,12 +197,163 @@ def test_the_runtime_is_closed(run, opened, compute):
     assert opened[-1][0].calls[-1] == "close"
 
 
-def test_threads_and_trust_are_handed_on(run, opened):
-    run()
-    options = opened[-1][1]
-    assert (options.threads, options.trust_factory) == (2, True)
+def test_options_are_handed_on_as_they_are(run, opened):
+    run(tf32=True, provider_options={"a": "1"}, on_mismatch="rebuild")
+    assert opened[-1][1] == OpenOptions(
+        threads=2, tf32=True, provider_options={"a": "1"}, on_mismatch="rebuild"
+    )
 
 
 def test_a_row_survives_the_pipe(run):
-    for row in (*run(), *run(off)):
+    for row in (*run(), *run(off), *run(make=FakeDeviceRuntime, precision="fp16")):
         assert row_from_json(json.loads(json.dumps(encode(row)))) == row
+
+
+def test_a_job_survives_the_pipe():
+    options = OpenOptions(precision="fp16", provider_options={"a": "1"}, trust_engine_code=True)
+    job = Job(
+        folder="f",
+        label="l",
+        runtime="r",
+        batches=(1,),
+        boundaries=("device",),
+        options=options,
+        rule=RULE,
+    )
+    assert decode(Job, json.loads(json.dumps(encode(job))), where="job") == job
+
+
+# --- boundaries
+
+
+def test_a_runtime_without_a_device_is_timed_host_to_host_and_no_more(run):
+    assert [row.boundary for row in run(batches=(1,))] == ["host-to-host"]
+
+
+def test_a_runtime_with_a_device_is_timed_at_all_boundaries(run):
+    rows = {row.boundary: row for row in run(batches=(1,), make=FakeDeviceRuntime)}
+    assert set(rows) == {"host-to-host", "device", "enqueue"}
+    assert all(row.status == "ok" and len(row.samples_s) == 5 for row in rows.values())
+    device = rows["device"]
+    assert device.samples_s == (20e-6,) * 5  # compute, and neither of the copies
+    assert (device.upload_samples_s, device.download_samples_s) == ((1e-6,) * 5, (3e-6,) * 5)
+    assert device.launches == 4
+    for name in ("host-to-host", "enqueue"):
+        assert (rows[name].upload_samples_s, rows[name].launches) == ((), None)
+
+
+def test_parity_is_checked_once_for_all_boundaries_of_a_batch(run, monkeypatch):
+    checked = []
+
+    def check(runtime, golden, batch, limits):
+        checked.append(batch)
+        return check_golden(runtime, golden, batch, limits)
+
+    monkeypatch.setattr(worker, "check_golden", check)
+    rows = run(batches=(1, 4), make=FakeDeviceRuntime)
+    assert checked == [1, 4]
+    assert len(rows) == 6
+    assert all(row.parity is not None for row in rows)
+
+
+def test_kernels_are_counted_after_everything_else_was_timed(run, opened):
+    run(batches=(1,), make=FakeDeviceRuntime)
+    assert opened[-1][0].calls[-2:] == ["count_launches", "close"]
+
+
+@pytest.mark.parametrize("boundaries", [("device",), ("enqueue", "host-to-host")])
+def test_only_the_boundaries_that_were_named_are_timed(run, opened, boundaries):
+    rows = run(batches=(1,), make=FakeDeviceRuntime, boundaries=boundaries)
+    assert {row.boundary for row in rows} == set(boundaries)
+    assert ("time_stages" in opened[-1][0].calls) == ("device" in boundaries)
+
+
+def test_a_boundary_that_was_named_and_that_the_runtime_lacks_is_said(run):
+    host, device = run(batches=(1,), boundaries=("host-to-host", "device"))
+    assert (host.status, device.status, device.samples_s) == ("ok", "unavailable", ())
+    assert "no clock on a device" in str(device.reason)
+
+
+def test_a_failure_at_one_boundary_keeps_the_others(run):
+    class Refusing(FakeDeviceRuntime):
+        def time_stages(self):
+            raise InferenceError("cudaEventRecord failed")
+
+    rows = {row.boundary: row for row in run(batches=(1,), make=Refusing)}
+    assert {name: row.status for name, row in rows.items()} == {
+        "host-to-host": "ok",
+        "enqueue": "ok",
+        "device": "failed",
+    }
+    assert rows["device"].reason == "cudaEventRecord failed"
+
+
+def test_device_memory_that_runs_out_fails_every_boundary_of_that_batch(run):
+    class Small(FakeDeviceRuntime):
+        def bind(self, feeds):
+            if len(feeds["x"]) == 4:
+                raise InferenceError("cudaMalloc failed: cudaErrorMemoryAllocation (2)")
+            super().bind(feeds)
+
+    rows = run(batches=(1, 4), make=Small)
+    assert [row.status for row in rows] == ["ok"] * 3 + ["failed"] * 3
+    assert all("cudaErrorMemoryAllocation" in str(row.reason) for row in rows[3:])
+
+
+# --- what really loaded
+
+
+def with_facts(**changes):
+    def make(compute):
+        runtime = FakeDeviceRuntime(compute)
+        runtime.facts = dataclasses.replace(runtime.facts, **changes)
+        return runtime
+
+    return make
+
+
+@pytest.mark.parametrize(("batch", "fits"), [(1, False), (2, True), (4, True), (5, False)])
+def test_a_batch_outside_what_the_runtime_takes_is_never_run(run, opened, batch, fits):
+    rows = run(batches=(batch,), make=with_facts(min_batch=2, max_batch=4))
+    assert {row.status for row in rows} == {"ok" if fits else "unavailable"}
+    assert ("bind" in opened[-1][0].calls) == fits
+    if not fits:
+        assert f"batch {batch} is outside 2 to 4, which model.txt takes" in str(rows[0].reason)
+        assert "--max-batch" in str(rows[0].reason)
+
+
+def test_a_row_has_the_facts_that_stand_when_it_was_timed(run):
+    class Learning(FakeDeviceRuntime):
+        def time_stages(self):
+            self.facts = dataclasses.replace(self.facts, notices=("no CUDA graph",))
+            return super().time_stages()
+
+    rows = {row.boundary: row for row in run(batches=(1,), make=Learning)}
+    assert rows["host-to-host"].facts.notices == ()
+    assert rows["device"].facts.notices == ("no CUDA graph",)
+
+
+def test_the_size_is_that_of_the_file_that_really_loaded(run, tmp_path):
+    folder = doubling_bundle(tmp_path / "two", precisions=("fp32", "fp16")).root
+    sizes = {
+        file: run(folder=folder, batches=(1,), make=with_facts(file=file))[0].file_bytes
+        for file in ("model.txt", "model.fp16.txt", "")
+    }
+    assert sizes == {"model.txt": len("y = 2 x"), "model.fp16.txt": len("y = 2 x;"), "": None}
+
+
+@pytest.mark.parametrize(
+    ("precision", "tf32", "allowed"),
+    [("fp32", False, 1), ("fp16", False, 40), ("fp32", True, 40)],
+)
+def test_the_limit_is_that_of_the_precision_that_really_computes(run, precision, tf32, allowed):
+    def off_by(share):
+        return lambda feeds: {"y": 2 * feeds["x"] + share * TOLERANCE}
+
+    def passes(share):
+        rows = run(off_by(share), (ROWS,), make=with_facts(tf32=tf32), precision=precision)
+        return rows[0].status == "ok"
+
+    assert passes(0.9 * allowed)
+    assert not passes(60)
+    assert passes(2) == (allowed > 2)

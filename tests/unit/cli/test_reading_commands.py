@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.worker import Job, failed_rows, run_job
 from spinn_edge.core.bundle import Bundle
+from spinn_edge.core.errors import RuntimeUnavailableError
+from spinn_edge.runtimes import registry
+from spinn_edge.runtimes.base import OpenOptions, Runtime
+from spinn_edge.runtimes.cuda_driver import CudaDevice
+from spinn_edge.runtimes.trt_preflight import EngineChoice, choose_engine
 from tests.unit.cli.conftest import Cli
 
 
@@ -134,7 +141,7 @@ def test_verify_fails_with_8_when_a_file_computes_something_else(
 def test_verify_of_a_runtime_that_is_not_here_leaves_with_6(cli: Cli, exported: Path) -> None:
     done = cli("verify", exported, "--runtime", "trt")
     assert done.code == 6
-    assert "holds no trt file" in done.err
+    assert "holds no fp32 trt file" in done.err
 
 
 def test_changed_byte_is_found(cli: Cli, exported: Path, tmp_path: Path) -> None:
@@ -172,7 +179,7 @@ def test_bench_json_and_markdown_come_from_the_same_rows(
         *("--json", tmp_path / "r.json", "--markdown", tmp_path / "r.md"),
     )
     assert done.code == 6  # the baseline has no ONNX file, and that was said
-    assert "holds no onnx file" in done.err
+    assert "holds no fp32 onnx file" in done.err
     document = json.loads((tmp_path / "r.json").read_text())
     assert document["schema_version"] == 1
     assert document["environment"]["cores"] >= 1
@@ -205,6 +212,12 @@ def test_bench_of_an_onnx_file_needs_no_bundle(cli: Cli, exported: Path) -> None
         (("--batch", "0"), "--batch 0: expected whole numbers above 0"),
         (("--batch", "one"), "--batch one: expected"),
         (("--seconds", "0"), "--seconds must be above 0"),
+        (("--precision", "int8"), "--precision int8: expected some of fp32, fp16"),
+        (("--precision", ","), "--precision ,: expected some of fp32, fp16"),
+        (("--boundary", "gpu"), "--boundary gpu: expected all, or some of host-to-host, device"),
+        (("--on-mismatch", "maybe"), "--on-mismatch maybe: expected one of error, rebuild"),
+        (("--provider-option", "x"), "--provider-option x: expected KEY=VALUE"),
+        (("--provider-option", "=1"), "--provider-option =1: expected KEY=VALUE"),
         (("--json", "-", "--markdown", "-"), "only one document fits standard output"),
         (("--json", "."), "cannot write ."),
     ],
@@ -216,6 +229,163 @@ def test_bad_bench_input_is_refused_before_anything_is_timed(
     assert done.code == 2
     assert message in done.err
     assert "timing" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--precision", "int8"), "--precision int8: expected some of fp32, fp16"),
+        (("--on-mismatch", "maybe"), "--on-mismatch maybe: expected one of error, rebuild"),
+        (("--provider-option", "a=1", "--provider-option", "a=2"), "each key once"),
+    ],
+)
+def test_bad_verify_input_is_refused_before_anything_runs(
+    cli: Cli, exported: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = cli("verify", exported, *arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert "verifying" not in done.err
+
+
+def test_every_choice_reaches_the_workers(
+    cli: Cli, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Job] = []
+
+    def run_in_process(job: Job, *, timeout_s: float) -> list[Row]:
+        jobs.append(job)
+        return failed_rows(job, 1, "not here", "unavailable")
+
+    monkeypatch.setattr("spinn_edge.bench.session.run_in_process", run_in_process)
+    done = cli(
+        *("bench", exported, "--runtime", "ort-cuda", "--batch", "1", "--precision", "fp16,fp32"),
+        *("--boundary", "device,enqueue", "--on-mismatch", "rebuild", "--tf32"),
+        *("--provider-option", "a=1", "--provider-option", "b=c=d", "--trust-engine-code"),
+    )
+    assert done.code == 6
+    assert [job.options.precision for job in jobs] == ["fp16", "fp32"]
+    for job in jobs:
+        assert job.boundaries == ("device", "enqueue")
+        assert job.options == OpenOptions(
+            precision=job.options.precision,
+            on_mismatch="rebuild",
+            tf32=True,
+            provider_options={"a": "1", "b": "c=d"},
+            trust_engine_code=True,
+        )
+
+
+def test_without_choices_bench_asks_for_fp32_and_all_that_a_runtime_has(
+    cli: Cli, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[Job] = []
+
+    def run_in_process(job: Job, *, timeout_s: float) -> list[Row]:
+        jobs.append(job)
+        return failed_rows(job, 1, "not here", "unavailable")
+
+    monkeypatch.setattr("spinn_edge.bench.session.run_in_process", run_in_process)
+    cli("bench", exported, "--runtime", "ort-cpu", "--batch", "1")
+    (job,) = jobs
+    assert (job.boundaries, job.options) == ((), OpenOptions())
+
+
+def test_every_choice_reaches_what_verify_opens(
+    cli: Cli, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[OpenOptions] = []
+
+    def refuse(name: str, bundle: Bundle, options: OpenOptions) -> None:
+        opened.append(options)
+        raise RuntimeUnavailableError("not here")
+
+    monkeypatch.setattr(registry, "open_backend", refuse)
+    done = cli(
+        *("verify", exported, "--runtime", "ort-cuda", "--precision", "fp16", "--tf32"),
+        *("--on-mismatch", "fallback", "--provider-option", "a=1", "--trust-engine-code"),
+    )
+    assert done.code == 6
+    assert opened == [
+        OpenOptions(
+            precision="fp16",
+            tf32=True,
+            on_mismatch="fallback",
+            provider_options={"a": "1"},
+            trust_engine_code=True,
+        )
+    ]
+
+
+def test_a_stand_in_is_named_in_every_table_with_its_notice(
+    cli: Cli, exported: Path, tmp_path: Path
+) -> None:
+    if not cannot_run("ort-cuda"):
+        pytest.skip("ort-cuda works here, and would stand in before ort-cpu")
+    fall_back = ("--runtime", "trt", "--on-mismatch", "fallback")
+    verified = cli("verify", exported, *fall_back, "--json", tmp_path / "v.json")
+    timed = cli(
+        *("bench", exported, *fall_back, "--batch", "1", "--seconds", "0.02", "--launches", "1"),
+        *("--json", tmp_path / "b.json", "--markdown", tmp_path / "b.md"),
+    )
+    notice = "ort-cpu stands in for trt"
+    for done in (verified, timed):
+        assert done.code == 0, done.err
+        assert "trt → ort-cpu" in done.out
+        assert notice in done.out
+    check = json.loads((tmp_path / "v.json").read_text())["checks"][0]
+    assert (check["runtime"], check["served_by"]) == ("trt", "ort-cpu")
+    assert notice in check["notices"][0]
+    (row,) = json.loads((tmp_path / "b.json").read_text())["rows"]
+    assert (row["runtime"], row["served_by"], row["boundary"]) == (
+        *("trt", "ort-cpu", "host-to-host"),
+    )
+    assert notice in row["facts"]["notices"][0]
+    assert row["file_bytes"] == (exported / "model.onnx").stat().st_size
+    text = (tmp_path / "b.md").read_text()
+    assert "trt → ort-cpu" in text
+    assert notice in text
+
+
+def test_a_boundary_that_a_runtime_lacks_is_refused_by_name_and_said(
+    cli: Cli, exported: Path
+) -> None:
+    done = cli(
+        *("bench", exported, "--runtime", "ort-cpu", "--boundary", "device", "--batch", "1"),
+        *("--seconds", "0.02", "--launches", "1"),
+    )
+    assert done.code == 6
+    assert "no clock on a device" in done.err
+
+
+@pytest.mark.parametrize("command", ["verify", "bench"])
+def test_with_all_runtimes_those_that_cannot_work_are_one_line_a_reason(
+    cli: Cli, exported: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def run_in_process(job: Job, *, timeout_s: float) -> list[Row]:
+        if job.runtime == "ort-cpu":
+            return list(run_job(job))
+        return failed_rows(job, 1, "no NVIDIA driver", "unavailable")
+
+    def open_backend(name: str, bundle: Bundle, options: OpenOptions) -> Runtime:
+        if name != "ort-cpu":
+            raise RuntimeUnavailableError("no NVIDIA driver")
+        return real(name, bundle, options)
+
+    real = registry.open_backend
+    monkeypatch.setattr(registry, "open_backend", open_backend)
+    monkeypatch.setattr("spinn_edge.bench.session.run_in_process", run_in_process)
+    quick = ("--batch", "1", "--seconds", "0.01", "--launches", "1") if command == "bench" else ()
+    done = cli(command, exported, *quick)
+    assert done.code == 0, done.err
+    (line,) = [line for line in done.out.splitlines() if "no NVIDIA driver" in line]
+    others = [name for name in registry.entries() if name != "ort-cpu"]
+    assert line.endswith(f": {', '.join(others)}: no NVIDIA driver")
+    assert not any(line.lstrip().startswith("dense    eager") for line in done.out.splitlines())
+
+
+def cannot_run(runtime: str) -> bool:
+    return not registry.probe(runtime).available
 
 
 def test_baseline_that_is_the_bundle_itself_is_refused(cli: Cli, exported: Path) -> None:
@@ -244,13 +414,16 @@ def test_inspect_of_a_state_dict_shows_its_widths(cli: Cli, trained: Path) -> No
 
 def test_runtimes_say_what_is_missing_and_what_to_type(cli: Cli) -> None:
     document = json.loads(cli("runtimes", "--json", "-").out)
-    assert [s["name"] for s in document] == [
-        *("eager", "compile", "torchscript", "pt2", "ort-cpu", "ort-cuda", "trt")
-    ]
+    assert [s["name"] for s in document] == list(registry.entries())
+    assert {"eager", "ort-cpu", "ort-cuda", "trt"} <= {s["name"] for s in document}
     for status in document:
         assert set(status) == {"name", "available", "version", "reason", "install"}
         assert status["available"] == (status["reason"] is None) == (status["install"] == "")
-    assert "ort-cpu" in cli("runtimes").out
+    shown = cli("runtimes").out
+    assert "ort-cpu" in shown
+    for status in document:
+        if status["install"]:
+            assert f": {status['install']}" in shown
 
 
 def rewritten(source: Path, target: Path, name: str, content: bytes) -> Path:
@@ -278,9 +451,15 @@ def test_verify_of_a_file_that_cannot_be_opened_leaves_with_5(
 
 
 def test_verify_of_an_engine_of_another_version_leaves_with_5_and_names_both(
-    cli: Cli, trained: Path, tmp_path: Path
+    cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tensorrt_rtx")
+    device = CudaDevice(name="a GPU", compute_capability="8.6", driver_version="13.0")
+
+    def choose(bundle: Bundle, options: OpenOptions) -> EngineChoice:
+        return choose_engine(bundle, options, find=lambda: device)  # the driver is asked first
+
+    monkeypatch.setattr("spinn_edge.runtimes.trt.choose_engine", choose)
     made = cli(
         *("export", trained, "--format", "trt", "--compute-capability", "SM86"),
         *("--out", tmp_path / "new"),

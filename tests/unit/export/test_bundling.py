@@ -16,6 +16,8 @@ from spinn_edge.export.golden import GoldenInputs, rows_as_golden
 from spinn_edge.export.registry import ExporterEntry
 from spinn_edge.export.shapes import parse_input_shapes
 from spinn_edge.models.loading import LoadOptions, load_model
+from spinn_edge.runtimes.trt_cache import EngineCache
+from spinn_edge.runtimes.trt_recipe import EngineOptions
 from tests.fakes.networks import load_factory, load_mlp, make_cnn, make_two_by_two, module_in
 
 
@@ -106,6 +108,13 @@ def test_steps_are_told_in_their_order(tmp_path):
     assert steps == ["golden vectors", "pt2: write and prove", "onnx: write and prove"]
 
 
+def test_a_step_in_another_precision_is_told_by_its_name(tmp_path):
+    steps: list[str] = []
+    request = ExportRequest(formats=("onnx",), precisions=("fp16",), max_batch=2)
+    write(tmp_path, request, on_step=steps.append)
+    assert steps == ["golden vectors", "onnx: write and prove", "fp16 onnx: write and prove"]
+
+
 def test_the_manifest_on_disk_is_what_is_returned(tmp_path):
     bundle = write(tmp_path)
     assert Bundle.load(bundle.root).manifest == bundle.manifest
@@ -148,6 +157,63 @@ def test_a_bundle_that_is_exported_again_keeps_its_largest_batch_or_takes_a_new_
     kept = write_bundle(load_model(first.root), tmp_path / "kept", ExportRequest())
     new = write_bundle(load_model(first.root), tmp_path / "new", ExportRequest(max_batch=32))
     assert (kept.manifest.max_batch, new.manifest.max_batch) == (8, 32)
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        (EngineOptions(min_batch=9), "--min-batch 9: expected at most --max-batch 8"),
+        (EngineOptions(opt_batch=9), "--opt-batch 9: expected at most --max-batch 8"),
+    ],
+)
+def test_batches_of_engines_out_of_order_are_refused_first(tmp_path, engine, message):
+    steps: list[str] = []
+    request = ExportRequest(formats=("onnx",), max_batch=8, engine=engine)
+    with pytest.raises(UsageError, match=message):
+        write(tmp_path, request, on_step=steps.append)
+    assert steps == []
+
+
+# --- what an exporter is told
+
+
+def test_a_job_knows_its_precision_its_place_and_what_was_written(tmp_path, monkeypatch):
+    jobs = []
+    real = registry.load
+
+    def watch(entry):
+        def export(job):
+            jobs.append(job)
+            return real(entry)(job)
+
+        return export
+
+    monkeypatch.setattr(registry, "load", watch)
+    engine = EngineOptions(tf32=True)
+    request = ExportRequest(
+        formats=("onnx",), precisions=("fp32", "fp16"), max_batch=4, engine=engine
+    )
+    bundle = write(tmp_path, request)
+    assert [job.precision for job in jobs] == ["fp32", "fp16"]
+    for job in jobs:
+        assert job.engine is engine
+        assert job.out == bundle.root
+        assert job.folder.parent == job.out.parent
+        assert job.folder != job.out
+    assert ("onnx", "fp32") not in jobs[0].files
+    assert jobs[1].files["onnx", "fp32"] == jobs[1].folder / "model.onnx"
+
+
+def test_a_runtimes_cache_does_not_stay_beside_the_staging_folder(tmp_path, monkeypatch):
+    def keep_and_prove(bundle, *arguments):
+        folder = EngineCache(bundle.root).folder
+        folder.mkdir()
+        (folder / "runtime.cache").write_bytes(b"kernels")
+        return ()
+
+    monkeypatch.setattr("spinn_edge.export.bundling.prove", keep_and_prove)
+    write(tmp_path, ExportRequest(formats=("onnx",), max_batch=4))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 # --- what is carried over

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spinn_edge.accuracy.parity import FP32_LIMIT
+from spinn_edge.accuracy.parity import LIMITS
 from spinn_edge.core.errors import ExportError, UsageError
 from spinn_edge.core.table import read_table
 from spinn_edge.core.tensors import TensorSpec
@@ -155,7 +155,7 @@ def test_limits_hold_the_error_of_eager_and_a_share_of_the_scale():
     )
     assert made.limits["y"].scale == (8.0, 10.0)
     assert made.limits["y"].eager_error == (0.25, 0.25)
-    assert made.limits["y"].tolerance == (0.25 + 8 * FP32_LIMIT, 0.25 + 10 * FP32_LIMIT)
+    assert made.limits["y"].tolerance == (0.25 + 8 * LIMITS["fp32"], 0.25 + 10 * LIMITS["fp32"])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

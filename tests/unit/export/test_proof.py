@@ -6,6 +6,7 @@ import pytest
 from spinn_edge.core.errors import ExportError, InferenceError, RuntimeUnavailableError
 from spinn_edge.export.proof import prove
 from spinn_edge.runtimes import registry
+from spinn_edge.runtimes.base import RuntimeFacts
 from tests.fakes.runtime import ENTRY, FakeRuntime, double, doubling_bundle
 
 SCALE = 1.0  # of the bundle's outputs, so 1e-5 is allowed
@@ -23,16 +24,20 @@ def prove_with(tmp_path, monkeypatch, opened):
     bundle = doubling_bundle(tmp_path / "bundle")
     golden = bundle.golden()
 
-    def prove_with(compute):
+    def prove_with(compute, precision="fp32", **facts):
         monkeypatch.setitem(registry.RUNTIMES, "fake", ENTRY)
 
         def open_fake(bundle, options):
+            assert options.precision == precision
+            assert options.on_mismatch == "error"  # a stand-in would prove nothing
+            assert options.trust_engine_code  # it was built a moment ago
             opened.append(FakeRuntime(compute))
+            opened[-1].facts = RuntimeFacts(**facts)
             return opened[-1]
 
         monkeypatch.setattr("tests.fakes.runtime.open_fake", open_fake)
         eager = double({"x": golden.inputs["x"]})
-        return prove(bundle, "fake", golden, eager)
+        return prove(bundle, "fake", golden, eager, precision)
 
     return prove_with
 
@@ -47,6 +52,28 @@ def test_every_size_is_proved(prove_with):
 def test_what_was_measured_is_written_down(prove_with):
     points = prove_with(lambda feeds: {"y": 2 * feeds["x"].astype(np.float64) + 5e-6})
     assert all(point.max_abs == pytest.approx(5e-6, rel=1e-3) for point in points)
+
+
+def off_by(amount):
+    return lambda feeds: {"y": 2 * feeds["x"].astype(np.float64) + amount}
+
+
+def test_fp16_may_differ_by_its_own_share_of_the_scale(prove_with):
+    points = prove_with(off_by(4e-3), "fp16")
+    assert all(point.tolerance == pytest.approx(5e-3 * SCALE) for point in points)
+    with pytest.raises(ExportError, match="fake in fp16 was exported but differs"):
+        prove_with(off_by(6e-3), "fp16")
+
+
+def test_tf32_is_as_coarse_as_fp16(prove_with):
+    assert prove_with(off_by(4e-3), tf32=True)
+    with pytest.raises(ExportError):
+        prove_with(off_by(4e-3), tf32=False)
+
+
+def test_a_file_that_serves_fewer_sizes_is_proved_at_those(prove_with):
+    points = prove_with(double, min_batch=2, max_batch=5)
+    assert [point.batch for point in points] == [2, 5]
 
 
 def test_more_than_the_limit_is_refused_with_the_channel_and_both_numbers(prove_with):

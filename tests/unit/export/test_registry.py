@@ -39,10 +39,41 @@ def test_every_line_names_a_function_and_a_runtime_that_exist(name):
     assert entry.needs in ("", *registry.EXPORTERS)
 
 
+def names(formats, precisions=("fp32",)):
+    return [step.name for step in registry.in_order(formats, precisions)]
+
+
 def test_what_is_needed_comes_first_and_once():
-    assert list(registry.in_order(["trt", "onnx"])) == ["onnx", "trt"]
-    assert list(registry.in_order(["pt2", "trt", "pt2"])) == ["pt2", "onnx", "trt"]
-    assert registry.in_order([]) == {}
+    assert names(["trt", "onnx"]) == ["onnx", "trt"]
+    assert names(["pt2", "trt", "pt2"]) == ["pt2", "onnx", "trt"]
+    assert names([]) == []
+
+
+def test_fp16_is_made_from_the_float32_onnx_file_and_engines_from_their_own():
+    assert names(["onnx"], ["fp16"]) == ["onnx", "fp16 onnx"]
+    assert names(["trt"], ["fp16"]) == ["onnx", "fp16 onnx", "fp16 trt"]
+    assert names(["trt"], ["fp16", "fp32"]) == ["onnx", "trt", "fp16 onnx", "fp16 trt"]
+    assert names(["onnx", "trt"], ["fp32"]) == ["onnx", "trt"]
+
+
+def test_a_precision_that_a_format_has_not_is_left_out_and_told():
+    formats, precisions = ["pt2", "onnx", "torchscript"], ["fp32", "fp16"]
+    assert names(formats, precisions) == ["pt2", "onnx", "fp16 onnx", "torchscript"]
+    assert registry.lacking(formats, precisions) == (("pt2", "fp16"), ("torchscript", "fp16"))
+    assert names(formats, ["fp16"]) == ["onnx", "fp16 onnx"]
+    assert registry.lacking(["onnx", "trt"], precisions) == ()
+
+
+def test_a_precision_that_no_format_has_lists_those_that_do():
+    with pytest.raises(UsageError, match=r"--precision fp16: pt2 has .*formats that do: onnx, trt"):
+        registry.in_order(["pt2"], ["fp16"])
+
+
+def test_an_unknown_precision_lists_the_known_ones():
+    with pytest.raises(UsageError, match="--precision fp8: unknown, expected one of fp32, fp16"):
+        registry.in_order(["onnx"], ["fp32", "fp8"])
+    with pytest.raises(UsageError, match="--precision names nothing"):
+        registry.in_order(["onnx"], [])
 
 
 def test_an_unknown_format_lists_the_known_ones():

@@ -1,3 +1,4 @@
+import json
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,12 @@ from spinn_edge.core.errors import (
     UsageError,
 )
 from spinn_edge.core.tensors import TensorSpec
+from spinn_edge.export.onnx_fp16 import convert_to_fp16
 from spinn_edge.export.trt import DEFAULT_COMPUTE_CAPABILITIES, build_engines
 from spinn_edge.runtimes.cuda_driver import find_device
-from spinn_edge.runtimes.trt_backend import Backend, load_backend, read_header
+from spinn_edge.runtimes.trt_backend import Backend, load_backend, logger_of, read_header
+from spinn_edge.runtimes.trt_cache import EngineCache
+from spinn_edge.runtimes.trt_recipe import EngineOptions
 from tests.fakes.cuda import FakeDriver
 from tests.fakes.trt import FEATURES, FLOAT32, INPUTS, write_graph, write_mlp
 
@@ -43,15 +47,66 @@ def renamed(name, version="11.4.0.106", **members):
     rtx = load_backend(("tensorrt_rtx",)).module
     names = (
         "Builder", "OnnxParser", "NetworkDefinitionCreationFlag", "BuilderFlag", "ILogger",
-        "ComputeCapability",
+        "ComputeCapability", "ProfilingVerbosity", "MemoryPoolType",
     )  # fmt: skip
     module = type(name, (), {name: getattr(rtx, name) for name in names} | members)
     return Backend(module=module, name=name, version=version)
 
 
-def enterprise(**members):
-    """The package that builds for the GPU in this machine only."""
-    return renamed("tensorrt", **members)
+class WatchedBuilder:
+    """The real builder, whose configuration a test can look at or replace."""
+
+    configs: list[Any]
+    config: Any = None
+
+    def __init__(self, logger):
+        # With the logger that every test uses: TensorRT keeps the first one of the process.
+        rtx = load_backend(("tensorrt_rtx",))
+        self._builder = rtx.module.Builder(logger_of(rtx))
+
+    def __getattr__(self, name):
+        return getattr(self._builder, name)
+
+    def create_builder_config(self):
+        self.configs.append(self.config or self._builder.create_builder_config())
+        return self.configs[-1]
+
+
+def enterprise(inspected="{}", **members):
+    """The package that builds for the GPU in this machine only, and its Runtime without a GPU."""
+    engine = SimpleNamespace(
+        create_engine_inspector=lambda: SimpleNamespace(
+            get_engine_information=lambda form: inspected
+        )
+    )
+
+    def config():
+        return SimpleNamespace(
+            clear_flag=lambda flag: None, set_flag=lambda flag: None,
+            add_optimization_profile=lambda profile: 0,
+            create_timing_cache=lambda content: SimpleNamespace(serialize=lambda: b"timings"),
+            set_timing_cache=lambda cache, ignore_mismatch: True,
+        )  # fmt: skip
+
+    class Builder(WatchedBuilder):
+        configs: list[Any] = []  # noqa: RUF012
+
+        def create_builder_config(self):
+            return config()
+
+        def build_serialized_network(self, network, config):
+            return b"plan"
+
+    fakes = {
+        "Builder": Builder,
+        "Runtime": lambda logger: SimpleNamespace(deserialize_cuda_engine=lambda plan: engine),
+        "LayerInformationFormat": SimpleNamespace(JSON=1),
+        "HardwareCompatibilityLevel": SimpleNamespace(AMPERE_PLUS=1),
+    }
+    return renamed("tensorrt", **{
+        key: staticmethod(value) if callable(value) and not isinstance(value, type) else value
+        for key, value in (fakes | members).items()
+    })  # fmt: skip
 
 
 def test_one_engine_for_each_default_compute_capability(onnx_path):
@@ -78,11 +133,87 @@ def test_entry_records_how_the_engine_was_built(onnx_path):
     assert entry.details == {
         "compute_capability": "SM86",
         "profile": {"input": {"min": [1, FEATURES], "opt": [32, FEATURES], "max": [64, FEATURES]}},
+        "workspace_bytes": None,
+        "builder_level": None,
         "tf32": False,
-        "precision": "strongly typed, from the ONNX graph",
+        "hardware_compatible": False,
+        "version_compatible": False,
         "onnx_sha256": sha256_of(onnx_path),
+        "layers": {"fp16": 0, "fp32": 3},
+        "layers_counted_from": "types in the ONNX graph, no engine was run",
+        "builder_messages": [],
     }
+    assert entry.precision == "fp32"
     assert entry.proof == ()
+
+
+def test_every_choice_is_recorded(onnx_path):
+    options = EngineOptions(
+        min_batch=2, opt_batch=8, workspace_bytes=2**29, builder_level=4, tf32=True
+    )
+    (entry,) = build(onnx_path, compute_capabilities=("SM86",), options=options)
+    assert entry.details["profile"]["input"] == {
+        "min": [2, FEATURES],
+        "opt": [8, FEATURES],
+        "max": [64, FEATURES],
+    }
+    kept = {key: entry.details[key] for key in ("workspace_bytes", "builder_level", "tf32")}
+    assert kept == {"workspace_bytes": 2**29, "builder_level": 4, "tf32": True}
+
+
+def test_batches_out_of_order_are_refused_before_anything_is_built(onnx_path):
+    with pytest.raises(UsageError, match="--min-batch 65: expected at most --max-batch 64"):
+        build(onnx_path, options=EngineOptions(min_batch=65))
+    assert not list(onnx_path.parent.glob("*.engine"))
+
+
+# --- fp16
+
+
+@pytest.fixture
+def fp16_path(onnx_path):
+    return onnx_path.parent / convert_to_fp16(onnx_path, onnx_path.parent).path
+
+
+def test_fp16_engines_have_names_of_their_own_and_say_what_computes_in_fp16(fp16_path):
+    entries = build(fp16_path, precision="fp16", compute_capabilities=("SM75", "SM86"))
+    assert [entry.path for entry in entries] == ["model.fp16.sm75.engine", "model.fp16.sm86.engine"]
+    for entry in entries:
+        assert entry.precision == "fp16"
+        assert entry.details["layers"] == {"fp16": 3, "fp32": 0}
+        assert entry.details["onnx_sha256"] == sha256_of(fp16_path)
+
+
+def test_engine_that_claims_fp16_and_has_none_is_refused(onnx_path):
+    with pytest.raises(ExportError, match=r"fp16\.sm86\.engine should compute in fp16.*3 in fp32"):
+        build(onnx_path, precision="fp16", compute_capabilities=("SM86",))
+
+
+def inspected(*kinds):
+    layers = [{"LayerType": "gemm", "Outputs": [{"Format/Datatype": kind}]} for kind in kinds]
+    return json.dumps({"Layers": layers})
+
+
+def test_where_a_gpu_can_run_the_engine_the_inspector_is_asked(fp16_path):
+    backend = enterprise(inspected("Half", "Half", "Float"))
+    (entry,) = build(fp16_path, precision="fp16", backend=backend, find=a2000)
+    assert entry.details["layers"] == {"fp16": 2, "fp32": 1}
+    assert entry.details["layers_counted_from"] == "engine inspector on NVIDIA RTX A2000"
+
+
+def test_engine_that_turned_out_float32_is_refused_whatever_the_graph_says(fp16_path):
+    backend = enterprise(inspected("Float", "Float"))
+    with pytest.raises(ExportError, match=r"none of its layers does \(0 in fp16, 2 in fp32\)"):
+        build(fp16_path, precision="fp16", backend=backend, find=a2000)
+
+
+def test_inspector_that_tells_no_types_leaves_it_to_the_graph(fp16_path):
+    (entry,) = build(fp16_path, precision="fp16", backend=enterprise(), find=a2000)
+    assert entry.details["layers"] == {"fp16": 3, "fp32": 0}
+    assert entry.details["layers_counted_from"].startswith("types in the ONNX graph")
+
+
+# --- where it can run
 
 
 def test_same_graph_gives_the_same_bytes(onnx_path):
@@ -122,7 +253,7 @@ def test_no_compute_capability_is_refused(onnx_path):
 
 
 def test_float32_on_turing_fails_in_tensorrts_words(onnx_path):
-    with pytest.raises(ExportError, match=r"for SM75: ERROR: .*FP32 GEMM is not supported"):
+    with pytest.raises(ExportError, match=r"(?s)for SM75: node 'layer0': .*--precision fp16"):
         build(onnx_path, compute_capabilities=("SM75",))
 
 
@@ -164,7 +295,7 @@ def test_second_dynamic_axis_is_refused(onnx_path):
 
 
 def test_maximum_batch_below_one_is_refused(onnx_path):
-    with pytest.raises(UsageError, match="maximum batch is 0"):
+    with pytest.raises(UsageError, match="--max-batch 0: the maximum batch must be at least 1"):
         build(onnx_path, max_batch=0)
 
 
@@ -187,26 +318,55 @@ def test_enterprise_builds_for_the_gpu_that_is_here(onnx_path):
     assert entry.unproved is None
 
 
+def test_timings_are_kept_beside_the_bundle_that_will_be(onnx_path, tmp_path):
+    backend = enterprise()
+    build(onnx_path, backend=backend, find=a2000, cache=EngineCache(tmp_path / "there"))
+    assert EngineCache(tmp_path / "there").load("timing", backend, "SM86") == b"timings"
+
+
+@pytest.mark.parametrize(("sm", "added"), [((8, 0), ["SM80"]), ((8, 6), []), ((7, 5), []),
+                                           ((9, 0), [])])  # fmt: skip
+def test_rtx_builds_for_the_gpu_that_is_here_too_where_it_can(onnx_path, sm, added, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    driver = FakeDriver(capability=sm)
+    entries = build(onnx_path, find=lambda: find_device(driver.load))
+    built_for = [entry.details["compute_capability"] for entry in entries]
+    assert built_for == [*DEFAULT_COMPUTE_CAPABILITIES, *added]
+
+
+@pytest.mark.parametrize(
+    ("options", "sm", "asked", "package"),
+    [
+        (EngineOptions(), (8, 6), None, "tensorrt_rtx"),
+        (EngineOptions(hardware_compatible=True), (8, 6), None, "tensorrt"),
+        (EngineOptions(version_compatible=True), (8, 6), None, "tensorrt"),
+        (EngineOptions(), (9, 0), None, "tensorrt"),  # RTX has no engines for it
+        (EngineOptions(), (9, 0), ("SM90",), "tensorrt"),
+        (EngineOptions(), (9, 0), ("SM86",), "tensorrt_rtx"),
+    ],
+)
+def test_the_package_that_has_what_is_wanted_is_taken(
+    onnx_path, monkeypatch, options, sm, asked, package
+):
+    both = {"tensorrt_rtx": load_backend(("tensorrt_rtx",)), "tensorrt": enterprise()}
+    monkeypatch.setattr("spinn_edge.export.trt.load_backend", lambda names: both[names[0]])
+    driver = FakeDriver(capability=sm)
+    entries = build(
+        onnx_path, options=options, compute_capabilities=asked,
+        find=lambda: find_device(driver.load),
+    )  # fmt: skip
+    assert {name for entry in entries for name in entry.toolchain} == {package}
+
+
+def test_compatible_engines_are_refused_where_only_rtx_is_here(onnx_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    with pytest.raises(UsageError, match="--version-compatible: tensorrt_rtx"):
+        build(onnx_path, options=EngineOptions(version_compatible=True))
+
+
 def test_enterprise_builds_for_no_other_gpu(onnx_path):
     with pytest.raises(UsageError, match="cannot build for SM89; known: SM86"):
         build(onnx_path, backend=enterprise(), find=a2000, compute_capabilities=("SM89",))
-
-
-class WatchedBuilder:
-    """The real builder, whose configuration a test can look at or replace."""
-
-    configs: list[Any]
-    config: Any = None
-
-    def __init__(self, logger):
-        self._builder = load_backend(("tensorrt_rtx",)).module.Builder(logger)
-
-    def __getattr__(self, name):
-        return getattr(self._builder, name)
-
-    def create_builder_config(self):
-        self.configs.append(self.config or self._builder.create_builder_config())
-        return self.configs[-1]
 
 
 def test_tf32_is_off_and_the_target_is_set(onnx_path):

@@ -9,6 +9,7 @@ from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.environment import Environment
 from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row
 from spinn_edge.core.manifest import Scores
+from spinn_edge.runtimes.base import RuntimeFacts
 
 ENVIRONMENT = Environment(
     cpu="Xeon",
@@ -74,12 +75,12 @@ def row(bundle: str, median_s: float, **changes: Any) -> Row:
     return replace(base, **changes)
 
 
-def unavailable(bundle: str, reason: str = "no GPU") -> Row:
+def unavailable(bundle: str, reason: str = "no GPU", runtime: str = "trt") -> Row:
     """Return a row of a runtime that cannot work here."""
     return row(
         bundle,
         0.0,
-        runtime="trt",
+        runtime=runtime,
         status="unavailable",
         reason=reason,
         samples_s=(),
@@ -88,8 +89,42 @@ def unavailable(bundle: str, reason: str = "no GPU") -> Row:
     )
 
 
+def on_a_gpu(bundle: str, runtime: str = "eager-cuda", **changes: Any) -> tuple[Row, ...]:
+    """Return rows of one inference at all boundaries: launch-bound, 10 kernels in 80 µs."""
+    facts = RuntimeFacts(device="a GPU (SM86)", tf32=False)
+    return tuple(
+        row(bundle, median_s, **({"runtime": runtime, "facts": facts} | more | changes))
+        for median_s, more in (
+            (200e-6, {}),
+            (
+                90e-6,
+                {
+                    "boundary": "device",
+                    "upload_samples_s": (2e-6,) * 3,
+                    "download_samples_s": (4e-6,) * 3,
+                    "launches": 10,
+                },
+            ),
+            (80e-6, {"boundary": "enqueue"}),
+        )
+    )
+
+
+def stand_in(bundle: str, median_s: float, **changes: Any) -> Row:
+    """Return a row of trt that ort-cpu served."""
+    facts = RuntimeFacts(
+        file="model.onnx",
+        served_by="ort-cpu",
+        notices=("ort-cpu stands in for trt (trt: no NVIDIA driver)",),
+    )
+    return row(bundle, median_s, runtime="trt", facts=facts, **changes)
+
+
 def result(
-    rows: tuple[Row, ...] | None = None, bundles: tuple[BundleFacts, ...] = (DENSE, PRUNED)
+    rows: tuple[Row, ...] | None = None,
+    bundles: tuple[BundleFacts, ...] = (DENSE, PRUNED),
+    *,
+    every_runtime: bool = False,
 ) -> BenchResult:
     """Return a result in which the pruned network is four times as fast."""
     if rows is None:
@@ -99,4 +134,5 @@ def result(
         environment=ENVIRONMENT,
         bundles=bundles,
         rows=rows,
+        every_runtime=every_runtime,
     )

@@ -73,3 +73,15 @@ def test_a_change_is_negative_where_the_value_fell(before, after, text):
 )
 def test_other_numbers_have_their_units(shown, text):
     assert shown == text
+
+
+@pytest.mark.parametrize(
+    ("runtime", "served_by", "text"),
+    [
+        ("trt", "", "trt"),
+        ("trt", "trt", "trt"),
+        ("trt", "ort-cpu", "trt → ort-cpu"),
+    ],
+)
+def test_a_stand_in_is_named_beside_the_one_that_was_asked_for(runtime, served_by, text):
+    assert f.served(runtime, served_by) == text

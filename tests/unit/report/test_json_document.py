@@ -3,7 +3,10 @@ import json
 import pytest
 
 from spinn_edge.accuracy.verification import Check, Skipped, Verification, verify_bundle
+from spinn_edge.bench.measurement import Row
+from spinn_edge.core.decode import decode
 from spinn_edge.report.json_document import (
+    bench_document,
     inspection_document,
     runtimes_document,
     to_text,
@@ -11,7 +14,7 @@ from spinn_edge.report.json_document import (
 )
 from spinn_edge.report.runtime_status import RuntimeStatus, runtime_statuses
 from spinn_edge.runtimes import registry
-from tests.unit.report.results import result
+from tests.unit.report.results import on_a_gpu, result, row, stand_in, unavailable
 
 
 def verification(passed=True):
@@ -57,9 +60,12 @@ def test_a_verification_states_its_verdict_and_every_check(passed):
                 "tolerance": 1e-6,
                 "passed": passed,
                 "reason": None if passed else "differs",
+                "precision": "fp32",
+                "served_by": "",
+                "notices": [],
             }
         ],
-        "skipped": [{"runtime": "trt", "reason": "no GPU"}],
+        "skipped": [{"runtime": "trt", "reason": "no GPU", "precision": "fp32"}],
     }
 
 
@@ -114,8 +120,37 @@ def test_a_runtime_that_is_missing_says_what_to_type():
     assert runtimes_document((status,))[0]["install"] == "pip install it"
 
 
+def test_a_benchmark_says_in_words_and_figures_what_is_launch_bound():
+    rows = on_a_gpu("pruned")
+    document = json.loads(to_text(bench_document(result(rows))))
+    (verdict,) = document["launch_bound"]
+    assert (verdict["runtime"], verdict["kernels"], verdict["bound_by"]) == (
+        *("eager-cuda", 10, "launches"),
+    )
+    assert any("launch-bound" in remark for remark in document["remarks"])
+    assert [r["boundary"] for r in document["rows"]] == ["host-to-host", "device", "enqueue"]
+    read = [decode(Row, r, where="results") for r in document["rows"]]
+    assert tuple(read) == rows
+
+
+def test_a_benchmark_keeps_the_rows_that_a_table_leaves_out():
+    rows = (unavailable("pruned"), row("pruned", 1e-4))
+    document = json.loads(to_text(bench_document(result(rows, every_runtime=True))))
+    assert [r["status"] for r in document["rows"]] == ["unavailable", "ok"]
+    assert document["every_runtime"] is True
+    assert document["remarks"] == ["not timed: trt (pruned): no GPU"]
+
+
+def test_a_stand_in_and_its_notice_are_in_the_document():
+    document = json.loads(to_text(bench_document(result((stand_in("pruned", 1e-4),)))))
+    (line,) = document["rows"]
+    assert (line["runtime"], line["served_by"]) == ("trt", "ort-cpu")
+    assert "stands in for trt" in line["facts"]["notices"][0]
+    assert any("stands in for trt" in remark for remark in document["remarks"])
+
+
 def test_a_benchmark_keeps_its_raw_samples():
-    document = json.loads(to_text(result().to_json()))
+    document = json.loads(to_text(bench_document(result())))
     assert document["schema_version"] == 1
     assert len(document["rows"][0]["samples_s"]) == 1000
     assert document["rows"][1]["speedup"] == pytest.approx(4)

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from dataclasses import replace
 
@@ -8,8 +9,10 @@ from tests.unit.report.results import (
     DENSE,
     ENVIRONMENT,
     PRUNED,
+    on_a_gpu,
     result,
     row,
+    stand_in,
     unavailable,
 )
 
@@ -158,7 +161,7 @@ def test_a_row_shows_its_own_numbers():
         "p99": "109 µs",
         "throughput": "10,000/s",
         "speed-up": "4.00×",
-        "parity max abs": "3.25e-07",
+        "parity": "3.25e-07",
         "samples": "1000",
         "launches": "3",
     }
@@ -194,7 +197,7 @@ def test_every_number_comes_from_the_result():
     )  # fmt: skip
     rows = (other.rows[0], replace(other.rows[0], bundle="pruned", samples_s=()))
     text = results_markdown(replace(other, rows=rows))
-    constant = "Results R² RMSE p90 p99"
+    constant = "Results R² RMSE p90 p99 fp32"
     environment = "48 2 0.25 6.1 3.11.9 2.4.1 2026-01-02T03:04:05+00:00"
     of_rows = "1 700 ms 763 627 6.27 700 763 1/s 0 1000 3.25e-07"
     facts = "77 66 308 264 14.3"
@@ -205,7 +208,8 @@ def test_every_number_comes_from_the_result():
 def test_the_notes_state_boundary_threads_machine_and_time():
     text = results_markdown(result((row("pruned", 1e-4, threads=3),), (PRUNED,)))
     for part in (
-        "host-to-host",
+        "host-to-host (numpy in, numpy out, copies included)",
+        "Precision: fp32.",
         "Threads: 3.",
         "Xeon, 48 cores (2 usable), load 0.25",
         "none: no driver",
@@ -219,6 +223,83 @@ def test_the_notes_state_boundary_threads_machine_and_time():
 def test_a_load_that_is_unknown_is_not_none():
     environment = replace(ENVIRONMENT, load_1min=None)
     assert "None" not in results_markdown(replace(result(), environment=environment))
+
+
+# --- boundaries, precisions, stand-ins
+
+
+def test_each_boundary_has_a_table_of_its_own_and_says_what_it_spans():
+    text = results_markdown(result((*on_a_gpu("pruned"), row("pruned", 1e-4)), (PRUNED,)))
+    host, device, enqueue = tables(text)
+    assert [len(table) - 2 for table in (host, device, enqueue)] == [2, 1, 1]
+    figures = dict(zip(device[0], device[2], strict=True))
+    assert (figures["H2D"], figures["compute"], figures["D2H"]) == (
+        *("2.00 µs", "90.0 µs", "4.00 µs"),
+    )
+    assert figures["kernels"] == "10"
+    assert "H2D" not in host[0] + enqueue[0]
+    for words in (
+        "Boundary host-to-host: numpy in",
+        "Boundary device: device time between two events",
+        "Boundary enqueue: host time of the call",
+        "Figures of different boundaries are not comparable.",
+        "launch-bound",
+    ):
+        assert words in text
+
+
+def test_the_comparison_pairs_boundaries_and_precisions_with_their_own_kind():
+    rows = tuple(
+        dataclasses.replace(
+            r, baseline_median_s=2 * (r.median_s or 0) if name == "pruned" else None
+        )
+        for name in ("pruned", "dense")
+        for r in (*on_a_gpu(name), row(name, 1e-3, precision="fp16", runtime="eager-cuda"))
+    )
+    table = comparison(results_markdown(result(rows)))
+    labels = [label for label in table if label.startswith("latency")]
+    assert labels == [
+        "latency, eager-cuda, fp32, batch 1, host-to-host, median",
+        "latency, eager-cuda, fp32, batch 1, device, median",
+        "latency, eager-cuda, fp32, batch 1, enqueue, median",
+        "latency, eager-cuda, fp16, batch 1, host-to-host, median",
+    ]
+    assert [table[label][0] for label in labels] == ["200 µs", "90.0 µs", "80.0 µs", "1.00 ms"]
+
+
+def test_a_boundary_that_the_baseline_lacks_was_not_measured():
+    host, device, _ = on_a_gpu("pruned")
+    rows = (on_a_gpu("dense")[0], host, device)
+    table = comparison(results_markdown(result(rows)))
+    assert table["latency, eager-cuda, batch 1, device, median"] == [
+        *("not measured", "not measured", "–"),
+    ]
+
+
+def test_a_stand_in_is_named_and_not_compared_with_the_real_one():
+    rows = (row("dense", 4e-4, runtime="trt"), stand_in("pruned", 1e-4))
+    text = results_markdown(result(rows))
+    assert comparison(text)["latency, trt → ort-cpu, batch 1, median"] == [
+        *("400 µs", "100 µs", "not comparable"),
+    ]
+    assert tables(text)[1][3][1] == "trt → ort-cpu"
+    assert "- trt → ort-cpu: ort-cpu stands in for trt" in text
+
+
+def test_what_nobody_named_and_cannot_work_here_stands_under_the_table():
+    rows = (row("pruned", 1e-4), unavailable("pruned"))
+    text = results_markdown(result(rows, (PRUNED,), every_runtime=True))
+    assert len(tables(text)[0]) == 3
+    assert "- not timed: trt: no GPU" in text
+    nothing = results_markdown(result((unavailable("pruned"),), (PRUNED,), every_runtime=True))
+    assert tables(nothing) == []
+
+
+def test_the_precision_has_a_column_where_there_are_two():
+    rows = (row("pruned", 1e-4), row("pruned", 1e-4, precision="fp16"))
+    text = results_markdown(result(rows, (PRUNED,)))
+    assert [line[2] for line in tables(text)[0]] == ["precision", "---:", "fp32", "fp16"]
+    assert "Precision:" not in text
 
 
 # --- names that other people chose

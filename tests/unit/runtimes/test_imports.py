@@ -35,6 +35,7 @@ def modules_after(code: str) -> set[str]:
         "spinn_edge.cli.app",
         "spinn_edge.runtimes",
         "spinn_edge.runtimes.ort",
+        "spinn_edge.runtimes.ort_cuda",
         "spinn_edge.runtimes.trt",
         "spinn_edge.export.bundling",
         "spinn_edge.bench.session",

@@ -6,8 +6,9 @@ import torch
 
 from spinn_edge.core.errors import BundleError, InferenceError, UsageError
 from spinn_edge.core.manifest import MANIFEST_NAME
-from spinn_edge.runtimes import Model, open_runtime
-from tests.fakes.runtime import FakeRuntime
+from spinn_edge.runtimes import Model, open_runtime, registry
+from spinn_edge.runtimes.base import OpenOptions, RuntimeFacts
+from tests.fakes.runtime import ENTRY, FakeRuntime, doubling_bundle
 
 
 def ones(rows=2):
@@ -29,10 +30,47 @@ def test_several_outputs_come_out_by_name():
     np.testing.assert_array_equal(outputs["z"], -ones())
 
 
-def test_a_call_binds_runs_waits_and_fetches():
+def test_a_call_binds_runs_and_fetches():
     runtime = FakeRuntime()
     Model(runtime)(ones())
-    assert runtime.calls == ["bind", "run", "sync", "fetch"]
+    assert runtime.calls == ["bind", "run", "fetch"]
+
+
+def test_a_model_says_what_really_loaded():
+    runtime = FakeRuntime()
+    runtime.facts = RuntimeFacts(file="model.onnx", served_by="ort-cpu")
+    assert Model(runtime).facts == runtime.facts
+
+
+def test_every_choice_reaches_the_runtime(tmp_path, monkeypatch):
+    opened = []
+
+    def open_fake(bundle, options):
+        opened.append(options)
+        return FakeRuntime()
+
+    monkeypatch.setitem(registry.RUNTIMES, "fake", ENTRY)
+    monkeypatch.setattr("tests.fakes.runtime.open_fake", open_fake)
+    choices: dict[str, Any] = {
+        "threads": 3,
+        "precision": "fp16",
+        "tf32": True,
+        "on_mismatch": "rebuild",
+        "provider_options": {"use_tf32": "0"},
+        "trust_factory": True,
+        "trust_engine_code": True,
+    }
+    bundle = doubling_bundle(tmp_path / "b")
+    open_runtime(bundle, runtime="fake", **choices)
+    open_runtime(bundle, runtime="fake")
+    assert opened == [OpenOptions(**choices), OpenOptions()]
+
+
+@pytest.mark.parametrize("choice", [{"precision": "int8"}, {"on_mismatch": "ignore"}])
+def test_an_unknown_choice_is_refused_by_its_option(tiny_bundle, choice):
+    (name,) = choice
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} .*: expected one of"):
+        open_runtime(tiny_bundle, runtime="ort-cpu", **choice)
 
 
 def test_leaving_the_block_closes():

@@ -8,7 +8,7 @@ from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import InferenceError, RuntimeUnavailableError, UsageError
 from spinn_edge.core.manifest import Architecture
 from spinn_edge.runtimes import open_runtime, registry
-from spinn_edge.runtimes.base import OpenOptions, infer
+from spinn_edge.runtimes.base import OpenOptions, infer, only_file
 from spinn_edge.runtimes.torch_module import TorchRuntime, flatten_outputs, set_threads
 from tests.fakes.runtime import doubling_bundle
 
@@ -125,6 +125,16 @@ def test_threads_that_are_right_already_are_not_set_again(threads_restored):
 def test_fewer_than_one_thread_is_refused():
     with pytest.raises(UsageError, match="threads must be at least 1, got 0"):
         set_threads(torch, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "format_name"),
+    [("eager", "weights"), ("compile", "weights"), ("torchscript", "torchscript"), ("pt2", "pt2")],
+)
+def test_the_facts_name_the_file_and_the_device(tiny_bundle, threads_restored, name, format_name):
+    facts = registry.open_backend(name, tiny_bundle, OpenOptions()).facts
+    assert facts.file == only_file(tiny_bundle, format_name).path
+    assert (facts.device, facts.tf32, facts.cuda_graph) == ("cpu", None, False)
 
 
 # --- eager and compile

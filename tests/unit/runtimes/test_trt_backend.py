@@ -14,6 +14,7 @@ from spinn_edge.export.trt import build_engines
 from spinn_edge.runtimes import trt_backend
 from spinn_edge.runtimes.trt_backend import (
     Backend,
+    check_version,
     load_backend,
     logger_of,
     read_header,
@@ -40,10 +41,22 @@ def plan(tmp_path, rtx):
     return (tmp_path / "model.sm86.engine").read_bytes()
 
 
-def read(tmp_path, plan, backend, version="1.7.1.116"):
+def read(tmp_path, plan, backend, **facts):
     (tmp_path / "model.engine").write_bytes(plan)
-    entry = describe_file(tmp_path, "model.engine", "trt", toolchain={backend.name: version})
+    entry = describe_file(
+        tmp_path, "model.engine", "trt", toolchain={backend.name: backend.version}, **facts
+    )
     return read_plan(make_bundle(tmp_path, (entry,)), entry, backend)
+
+
+def judge(tmp_path, installed, built_by, **details):
+    """Ask whether an engine of one version of tensorrt may run on another."""
+    (tmp_path / "model.engine").write_bytes(b"plan")
+    entry = describe_file(
+        tmp_path, "model.engine", "trt", toolchain={"tensorrt": built_by}, details=details
+    )
+    backend = fake_backend(None, version=installed)
+    check_version(make_bundle(tmp_path, (entry,)), entry, backend)
 
 
 def test_installed_package_is_loaded_with_its_version(rtx):
@@ -106,7 +119,9 @@ def test_matching_engine_is_read(tmp_path, plan, rtx):
 
 
 def test_foreign_file_is_refused(tmp_path, rtx):
-    with pytest.raises(BundleError, match=r"no TensorRT-RTX engine .*spinn-edge export") as caught:
+    with pytest.raises(
+        BundleError, match=r"(?s)no TensorRT-RTX engine .*spinn-edge export"
+    ) as caught:
         read(tmp_path, b"x" * 100, rtx)
     assert not isinstance(caught.value, IncompatibleBundleError)
 
@@ -135,23 +150,52 @@ def test_engine_of_another_version_names_both_sides(tmp_path, plan, rtx, built_b
     assert f"spinn-edge export {tmp_path} --format trt --out NEW_BUNDLE" in message
 
 
-def test_enterprise_engine_is_judged_by_the_manifest_alone(tmp_path):
-    backend = fake_backend(None, version="10.16.1.11")
-    assert read(tmp_path, b"any bytes", backend, version="10.16.1.11") == b"any bytes"
-    with pytest.raises(IncompatibleBundleError, match=r"tensorrt 10\.3\.0\.30, installed is 10"):
-        read(tmp_path, b"any bytes", backend, version="10.3.0.30")
+@pytest.mark.parametrize("damage", [b"x" * 100, b"vtrt"])
+def test_damage_offers_a_rebuild_and_no_stand_in(tmp_path, rtx, damage):
+    with pytest.raises(BundleError) as caught:
+        read(tmp_path, damage, rtx, precision="fp16")
+    said = str(caught.value)
+    assert f"spinn-edge export {tmp_path} --format trt --precision fp16 --out NEW_BUNDLE" in said
+    assert "--on-mismatch rebuild" in said
+    assert "fallback" not in said
+
+
+def test_enterprise_engine_is_read_as_it_is(tmp_path):
+    assert read(tmp_path, b"any bytes", fake_backend(None)) == b"any bytes"
+
+
+def test_enterprise_engine_runs_on_its_own_version_only(tmp_path):
+    judge(tmp_path, "10.16.1.11", "10.16.1.11")
+    for other in ("10.3.0.30", "10.16.1.12", "10.17.0.1", "11.16.1.11"):
+        with pytest.raises(IncompatibleBundleError) as caught:
+            judge(tmp_path, "10.16.1.11", other)
+        said = str(caught.value)
+        assert f"tensorrt {other}, installed is 10.16.1.11; an engine runs only on the" in said
+        assert "--on-mismatch rebuild" in said
+        assert "--on-mismatch fallback" in said
+
+
+@pytest.mark.parametrize("installed", ["10.3.0.30", "10.3.1.1", "10.16.1.11", "10.3.0"])
+def test_version_compatible_engine_runs_on_later_releases(tmp_path, installed):
+    judge(tmp_path, installed, "10.3.0.30", version_compatible=True)
+
+
+@pytest.mark.parametrize("installed", ["10.2.9.99", "9.3.0.30", "11.4.0.106"])
+def test_version_compatible_engine_runs_on_no_older_and_no_other_major(tmp_path, installed):
+    with pytest.raises(IncompatibleBundleError, match=r"tensorrt 10\.3\.0\.30.*same major version"):
+        judge(tmp_path, installed, "10.3.0.30", version_compatible=True)
 
 
 def test_version_without_a_build_number_is_compared_by_three(tmp_path):
-    backend = fake_backend(None, version="10.3.0")  # as JetPack's package spells it
-    assert read(tmp_path, b"plan", backend, version="10.3.0.30") == b"plan"
+    judge(tmp_path, "10.3.0", "10.3.0.30")  # JetPack's package leaves out the fourth
     with pytest.raises(IncompatibleBundleError):
-        read(tmp_path, b"plan", backend, version="10.4.0.26")
+        judge(tmp_path, "10.3.0", "10.4.0.26")
 
 
-def test_unreadable_version_is_refused(tmp_path):
-    with pytest.raises(IncompatibleBundleError):
-        read(tmp_path, b"plan", fake_backend(None), version="unknown")
+@pytest.mark.parametrize("compatible", [False, True])
+def test_unreadable_version_is_refused(tmp_path, compatible):
+    with pytest.raises(IncompatibleBundleError, match="tensorrt 'unknown', installed is 11"):
+        judge(tmp_path, "11.4.0.106", "unknown", version_compatible=compatible)
 
 
 def test_real_runtime_returns_no_engine_without_a_gpu_and_the_process_lives(tmp_path, plan):
