@@ -36,7 +36,7 @@ from spinn_edge.models.loading import LoadedModel
 from spinn_edge.report.json_document import bench_document
 from spinn_edge.report.markdown import results_markdown
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.cuda_driver import CudaDevice, find_device
+from spinn_edge.runtimes.nvidia.driver import CudaDevice, find_device
 
 HERE = Path(__file__).resolve().parent
 WIDTHS = (18, 512, 512, 512, 256, 2)

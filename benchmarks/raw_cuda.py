@@ -15,7 +15,7 @@ import numpy as np
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.tensors import Array, Feeds, TensorSpec
 from spinn_edge.runtimes.base import OpenOptions
-from spinn_edge.runtimes.trt_preflight import choose_engine
+from spinn_edge.runtimes.trt.preflight import choose_engine
 
 
 def raw_call(runtime: str, bundle: Bundle) -> Callable[[Feeds], Array]:

@@ -78,7 +78,7 @@ def _cpu_model() -> str:
 
 
 def _gpu() -> str:
-    from spinn_edge.runtimes.cuda_driver import find_device
+    from spinn_edge.runtimes.nvidia.driver import find_device
 
     try:
         return str(find_device())

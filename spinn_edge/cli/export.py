@@ -85,7 +85,7 @@ def export(
     from spinn_edge.export.shapes import parse_input_shapes
     from spinn_edge.models.loading import load_model
     from spinn_edge.report.console import files_table, manifest_table
-    from spinn_edge.runtimes.trt_recipe import EngineOptions
+    from spinn_edge.runtimes.trt.recipe import EngineOptions
 
     printer = Printer()
     check_output_free(out, force=force)
@@ -138,7 +138,7 @@ def _say_what_differs(printer: Printer, request: ExportRequest) -> None:
     """
     from spinn_edge.core.errors import UsageError
     from spinn_edge.export import registry
-    from spinn_edge.runtimes.trt_recipe import EngineOptions
+    from spinn_edge.runtimes.trt.recipe import EngineOptions
 
     steps = registry.in_order(request.formats, request.precisions)
     if request.engine != EngineOptions() and not any(step.format == "trt" for step in steps):

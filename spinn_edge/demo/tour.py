@@ -25,7 +25,7 @@ from spinn_edge.models.fitting import Epoch
 from spinn_edge.models.reference import Optimisation, train_mlp
 from spinn_edge.pruning.reference import prune_on_rows
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.trt_backend import load_backend
+from spinn_edge.runtimes.trt.backend import load_backend
 
 _DATA = "data"
 _OURS = (

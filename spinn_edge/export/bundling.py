@@ -39,8 +39,8 @@ from spinn_edge.export.reference import Reference, copy_onnx, module_reference, 
 from spinn_edge.export.registry import ExportJob, ExportStep
 from spinn_edge.export.shapes import input_specs, onnx_outputs
 from spinn_edge.models.loading import LoadedModel
-from spinn_edge.runtimes.trt_cache import EngineCache
-from spinn_edge.runtimes.trt_recipe import EngineOptions
+from spinn_edge.runtimes.trt.cache import EngineCache
+from spinn_edge.runtimes.trt.recipe import EngineOptions
 
 WEIGHTS_NAME = "model.safetensors"
 _SINGLE_SAMPLES = 16  # enough for a branch on a sign to show; onnx.reference is slow

@@ -12,7 +12,7 @@ from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.plugins import with_plugins
 from spinn_edge.core.tensors import Array, TensorSpec
-from spinn_edge.runtimes.trt_recipe import EngineOptions
+from spinn_edge.runtimes.trt.recipe import EngineOptions
 
 if TYPE_CHECKING:
     from torch import nn
@@ -111,7 +111,10 @@ EXPORTERS = {
         exporter=f"{_HERE}.onnx_graph:export_onnx", runtime="ort-cpu", precisions=PRECISIONS
     ),
     "trt": ExporterEntry(
-        exporter=f"{_HERE}.trt:export_trt", runtime="trt", needs="onnx", precisions=PRECISIONS
+        exporter=f"{_HERE}.trt:export_trt",
+        runtime="trt",
+        needs="onnx",
+        precisions=PRECISIONS,
     ),
 }
 

@@ -24,12 +24,12 @@ from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export.graph_types import check_precision, graph_facts
 from spinn_edge.export.registry import ExportJob
-from spinn_edge.runtimes.cuda_driver import CudaDevice, find_device
-from spinn_edge.runtimes.trt_backend import ENTERPRISE, EXTRAS, RTX, Backend, load_backend
-from spinn_edge.runtimes.trt_builder import build_with_timings, check_supported, known_targets
-from spinn_edge.runtimes.trt_cache import EngineCache
-from spinn_edge.runtimes.trt_inspector import inspect_plan
-from spinn_edge.runtimes.trt_recipe import EngineOptions, EngineRecipe
+from spinn_edge.runtimes.nvidia.driver import CudaDevice, find_device
+from spinn_edge.runtimes.trt.backend import ENTERPRISE, EXTRAS, RTX, Backend, load_backend
+from spinn_edge.runtimes.trt.builder import build_with_timings, check_supported, known_targets
+from spinn_edge.runtimes.trt.cache import EngineCache
+from spinn_edge.runtimes.trt.inspector import inspect_plan
+from spinn_edge.runtimes.trt.recipe import EngineOptions, EngineRecipe
 
 DEFAULT_COMPUTE_CAPABILITIES = ("SM86", "SM89", "SM120")
 """Ampere, Ada and Blackwell on desks and in machines."""

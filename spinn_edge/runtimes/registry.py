@@ -26,74 +26,80 @@ from spinn_edge.runtimes.base import (
 CANNOT_RUN_HERE = (MissingDependencyError, RuntimeUnavailableError, IncompatibleBundleError)
 """Errors that say something of this machine, not of the model."""
 
-_HERE = "spinn_edge.runtimes"
+_TORCH = "spinn_edge.runtimes.pytorch"
+_ORT = "spinn_edge.runtimes.ort"
+_TRT = "spinn_edge.runtimes.trt"
 
 RUNTIMES = {
     "eager": RuntimeEntry(
-        format="weights", opener=f"{_HERE}.eager:open_eager", probe=f"{_HERE}.torch_probe:probe"
+        format="weights",
+        opener=f"{_TORCH}.eager:open_eager",
+        probe=f"{_TORCH}.probe:probe",
     ),
     "compile": RuntimeEntry(
         format="weights",
-        opener=f"{_HERE}.compiled:open_compiled",
-        probe=f"{_HERE}.torch_probe:probe_compiler",
+        opener=f"{_TORCH}.compiled:open_compiled",
+        probe=f"{_TORCH}.probe:probe_compiler",
     ),
     "torchscript": RuntimeEntry(
         format="torchscript",
-        opener=f"{_HERE}.torchscript:open_torchscript",
-        probe=f"{_HERE}.torch_probe:probe",
+        opener=f"{_TORCH}.torchscript:open_torchscript",
+        probe=f"{_TORCH}.probe:probe",
     ),
     "pt2": RuntimeEntry(
-        format="pt2", opener=f"{_HERE}.pt2:open_pt2", probe=f"{_HERE}.torch_probe:probe"
+        format="pt2", opener=f"{_TORCH}.pt2:open_pt2", probe=f"{_TORCH}.probe:probe"
     ),
     "ort-cpu": RuntimeEntry(
-        format="onnx", opener=f"{_HERE}.ort:open_cpu", probe=f"{_HERE}.ort:probe_cpu"
+        format="onnx", opener=f"{_ORT}.cpu:open_cpu", probe=f"{_ORT}.cpu:probe_cpu"
     ),
     "eager-cuda": RuntimeEntry(
         format="weights",
-        opener=f"{_HERE}.eager:open_eager_cuda",
-        probe=f"{_HERE}.torch_probe:probe_cuda",
+        opener=f"{_TORCH}.eager:open_eager_cuda",
+        probe=f"{_TORCH}.probe:probe_cuda",
     ),
     "compile-cuda": RuntimeEntry(
         format="weights",
-        opener=f"{_HERE}.compiled:open_compiled_cuda",
-        probe=f"{_HERE}.torch_probe:probe_cuda_compiler",
+        opener=f"{_TORCH}.compiled:open_compiled_cuda",
+        probe=f"{_TORCH}.probe:probe_cuda_compiler",
     ),
     "compile-cuda-reduce-overhead": RuntimeEntry(
         format="weights",
-        opener=f"{_HERE}.compiled:open_reduce_overhead",
-        probe=f"{_HERE}.torch_probe:probe_cuda_compiler",
+        opener=f"{_TORCH}.compiled:open_reduce_overhead",
+        probe=f"{_TORCH}.probe:probe_cuda_compiler",
     ),
     "compile-cuda-max-autotune": RuntimeEntry(
         format="weights",
-        opener=f"{_HERE}.compiled:open_max_autotune",
-        probe=f"{_HERE}.torch_probe:probe_cuda_compiler",
+        opener=f"{_TORCH}.compiled:open_max_autotune",
+        probe=f"{_TORCH}.probe:probe_cuda_compiler",
     ),
     "torchscript-cuda": RuntimeEntry(
         format="torchscript",
-        opener=f"{_HERE}.torchscript:open_torchscript_cuda",
-        probe=f"{_HERE}.torch_probe:probe_cuda",
+        opener=f"{_TORCH}.torchscript:open_torchscript_cuda",
+        probe=f"{_TORCH}.probe:probe_cuda",
     ),
     "pt2-cuda": RuntimeEntry(
-        format="pt2", opener=f"{_HERE}.pt2:open_pt2_cuda", probe=f"{_HERE}.torch_probe:probe_cuda"
+        format="pt2",
+        opener=f"{_TORCH}.pt2:open_pt2_cuda",
+        probe=f"{_TORCH}.probe:probe_cuda",
     ),
     "ort-cuda": RuntimeEntry(
-        format="onnx", opener=f"{_HERE}.ort_cuda:open_cuda", probe=f"{_HERE}.ort_cuda:probe_cuda"
+        format="onnx", opener=f"{_ORT}.cuda:open_cuda", probe=f"{_ORT}.cuda:probe_cuda"
     ),
     "ort-cuda-graph": RuntimeEntry(
         format="onnx",
-        opener=f"{_HERE}.ort_cuda:open_cuda_graph",
-        probe=f"{_HERE}.ort_cuda:probe_cuda",
+        opener=f"{_ORT}.cuda:open_cuda_graph",
+        probe=f"{_ORT}.cuda:probe_cuda",
     ),
     "trt": RuntimeEntry(
         format="trt",
-        opener=f"{_HERE}.trt:open_trt",
-        probe=f"{_HERE}.trt:probe",
+        opener=f"{_TRT}.opening:open_trt",
+        probe=f"{_TRT}.opening:probe",
         stand_ins=("ort-cuda", "ort-cpu"),
     ),
     "trt-no-graph": RuntimeEntry(
         format="trt",
-        opener=f"{_HERE}.trt:open_trt_without_graph",
-        probe=f"{_HERE}.trt:probe",
+        opener=f"{_TRT}.opening:open_trt_without_graph",
+        probe=f"{_TRT}.opening:probe",
         stand_ins=("ort-cuda", "ort-cpu"),
     ),
 }

@@ -26,7 +26,7 @@ from spinn_edge.export.shapes import parse_input_shapes
 from spinn_edge.models.loading import load_model
 from spinn_edge.models.modules import ACTIVATIONS
 from spinn_edge.runtimes import open_runtime
-from spinn_edge.runtimes.trt_backend import RTX, load_backend
+from spinn_edge.runtimes.trt.backend import RTX, load_backend
 from tests.contract.conftest import MAX_BATCH, PORTABLE
 from tests.fakes.networks import (
     load_factory,

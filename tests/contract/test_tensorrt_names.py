@@ -14,7 +14,7 @@ import pytest
 import spinn_edge
 
 PACKAGE = Path(spinn_edge.__file__).parent
-SOURCES = [*sorted(PACKAGE.glob("runtimes/trt*.py")), PACKAGE / "export/trt.py"]
+SOURCES = [*sorted(PACKAGE.glob("runtimes/trt/*.py")), PACKAGE / "export/trt.py"]
 RECORDED = json.loads(
     (Path(__file__).parent.parent / "data" / "trt_api_names.json").read_text(encoding="utf-8")
 )

@@ -15,10 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from spinn_edge.core.bundle import Bundle, describe_file
 from spinn_edge.core.tensors import TensorSpec
-from spinn_edge.runtimes import ort_cuda
 from spinn_edge.runtimes.base import OpenOptions
-from spinn_edge.runtimes.cuda_driver import CudaDevice
-from spinn_edge.runtimes.ort_session import CPU, CUDA
+from spinn_edge.runtimes.nvidia.driver import CudaDevice
+from spinn_edge.runtimes.ort import cuda as ort_cuda
+from spinn_edge.runtimes.ort.session import CPU, CUDA
 from tests.fakes.cuda import FakeCudart
 from tests.fakes.runtime import doubling_bundle
 

@@ -17,10 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from spinn_edge.core.bundle import Bundle, describe_file
 from spinn_edge.core.manifest import Architecture, FileEntry, Manifest
 from spinn_edge.core.tensors import Array, TensorSpec
-from spinn_edge.runtimes.cuda_driver import CudaDevice
-from spinn_edge.runtimes.trt_backend import Backend
-from spinn_edge.runtimes.trt_preflight import EngineChoice
-from spinn_edge.runtimes.trt_runtime import TensorRTRuntime
+from spinn_edge.runtimes.nvidia.driver import CudaDevice
+from spinn_edge.runtimes.trt.backend import Backend
+from spinn_edge.runtimes.trt.preflight import EngineChoice
+from spinn_edge.runtimes.trt.runtime import TensorRTRuntime
 from tests.fakes.cuda import FakeCudart
 from tests.fakes.trt_engine import FakeEngine
 

@@ -9,7 +9,7 @@ from spinn_edge.core.errors import RuntimeUnavailableError, SpinnEdgeError
 from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.models.loading import load_model
-from spinn_edge.runtimes.cuda_driver import CudaDevice, find_device
+from spinn_edge.runtimes.nvidia.driver import CudaDevice, find_device
 
 
 @pytest.fixture(scope="session")

@@ -381,7 +381,7 @@ def test_pt2_that_could_run_code_is_skipped_and_the_others_are_checked(
     def refuse(path: object) -> None:
         raise UsageError("holds Python code; repeat with --trust-pickle")
 
-    monkeypatch.setattr("spinn_edge.runtimes.pt2.load_pt2", refuse)
+    monkeypatch.setattr("spinn_edge.runtimes.pytorch.pt2.load_pt2", refuse)
     result = verify_bundle(tiny_bundle, ("pt2", "ort-cpu"))
     assert [skipped.runtime for skipped in result.skipped] == ["pt2"]
     assert "holds Python code" in result.skipped[0].reason

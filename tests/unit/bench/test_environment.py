@@ -81,9 +81,9 @@ def test_the_gpu_is_named_or_why_there_is_none(monkeypatch):
     def none():
         raise RuntimeUnavailableError("no NVIDIA driver")
 
-    monkeypatch.setattr("spinn_edge.runtimes.cuda_driver.find_device", none)
+    monkeypatch.setattr("spinn_edge.runtimes.nvidia.driver.find_device", none)
     assert describe_environment().gpu == "none: no NVIDIA driver"
-    monkeypatch.setattr("spinn_edge.runtimes.cuda_driver.find_device", lambda: "RTX A2000")
+    monkeypatch.setattr("spinn_edge.runtimes.nvidia.driver.find_device", lambda: "RTX A2000")
     assert describe_environment().gpu == "RTX A2000"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import spinn_edge
 from spinn_edge.bench.measurement import BenchResult
-from spinn_edge.runtimes.cuda_driver import CudaDevice
+from spinn_edge.runtimes.nvidia.driver import CudaDevice
 from tests.unit.report.results import DENSE, ENVIRONMENT, PRUNED, row
 
 SCRIPT = Path(spinn_edge.__file__).parent.parent / "benchmarks" / "gpu_check.py"

@@ -13,8 +13,8 @@ from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import RuntimeUnavailableError
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.base import OpenOptions, Runtime
-from spinn_edge.runtimes.cuda_driver import CudaDevice
-from spinn_edge.runtimes.trt_preflight import EngineChoice, choose_engine
+from spinn_edge.runtimes.nvidia.driver import CudaDevice
+from spinn_edge.runtimes.trt.preflight import EngineChoice, choose_engine
 from tests.unit.cli.conftest import Cli
 
 
@@ -459,7 +459,7 @@ def test_verify_of_an_engine_of_another_version_leaves_with_5_and_names_both(
     def choose(bundle: Bundle, options: OpenOptions) -> EngineChoice:
         return choose_engine(bundle, options, find=lambda: device)  # the driver is asked first
 
-    monkeypatch.setattr("spinn_edge.runtimes.trt.choose_engine", choose)
+    monkeypatch.setattr("spinn_edge.runtimes.trt.opening.choose_engine", choose)
     made = cli(
         *("export", trained, "--format", "trt", "--compute-capability", "SM86"),
         *("--out", tmp_path / "new"),

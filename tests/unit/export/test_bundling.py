@@ -16,8 +16,8 @@ from spinn_edge.export.golden import GoldenInputs, rows_as_golden
 from spinn_edge.export.registry import ExporterEntry
 from spinn_edge.export.shapes import parse_input_shapes
 from spinn_edge.models.loading import LoadOptions, load_model
-from spinn_edge.runtimes.trt_cache import EngineCache
-from spinn_edge.runtimes.trt_recipe import EngineOptions
+from spinn_edge.runtimes.trt.cache import EngineCache
+from spinn_edge.runtimes.trt.recipe import EngineOptions
 from tests.fakes.networks import load_factory, load_mlp, make_cnn, make_two_by_two, module_in
 
 

@@ -91,7 +91,7 @@ def test_a_plugin_adds_a_format_that_is_written_and_proved(install, tmp_path, mo
     line = RuntimeEntry(
         format="theirs",
         opener="tests.unit.export.test_registry:open_theirs",
-        probe="spinn_edge.runtimes.torch_probe:probe",
+        probe="spinn_edge.runtimes.pytorch.probe:probe",
     )
     monkeypatch.setitem(runtimes.RUNTIMES, "theirs", line)
     install(
@@ -120,7 +120,7 @@ def open_theirs(bundle, options):
     """Open it."""
     from spinn_edge.models.torchscript_file import load_torchscript
     from spinn_edge.runtimes.base import only_file
-    from spinn_edge.runtimes.torch_module import TorchRuntime
+    from spinn_edge.runtimes.pytorch.module import TorchRuntime
 
     module = load_torchscript(bundle.path_of(only_file(bundle, "theirs")))
     return TorchRuntime(module, bundle.manifest, threads=1)

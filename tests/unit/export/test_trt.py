@@ -16,10 +16,10 @@ from spinn_edge.core.errors import (
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export.onnx_fp16 import convert_to_fp16
 from spinn_edge.export.trt import DEFAULT_COMPUTE_CAPABILITIES, build_engines
-from spinn_edge.runtimes.cuda_driver import find_device
-from spinn_edge.runtimes.trt_backend import Backend, load_backend, logger_of, read_header
-from spinn_edge.runtimes.trt_cache import EngineCache
-from spinn_edge.runtimes.trt_recipe import EngineOptions
+from spinn_edge.runtimes.nvidia.driver import find_device
+from spinn_edge.runtimes.trt.backend import Backend, load_backend, logger_of, read_header
+from spinn_edge.runtimes.trt.cache import EngineCache
+from spinn_edge.runtimes.trt.recipe import EngineOptions
 from tests.fakes.cuda import FakeDriver
 from tests.fakes.trt import FEATURES, FLOAT32, INPUTS, write_graph, write_mlp
 

@@ -8,7 +8,7 @@ import pytest
 
 from spinn_edge.core.errors import SpinnEdgeError
 from spinn_edge.runtimes.base import infer
-from spinn_edge.runtimes.trt_graphs import KEPT_SHAPES
+from spinn_edge.runtimes.trt.graphs import KEPT_SHAPES
 from tests.fakes.trt import FEATURES, FLOAT32, MAX_BATCH, Bench
 
 GRAPH, NO_GRAPH, RTX = ("tensorrt", True), ("tensorrt", False), ("tensorrt_rtx", True)

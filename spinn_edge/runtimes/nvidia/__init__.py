@@ -1,0 +1,1 @@
+"""The NVIDIA driver, one CUDA stream, and buffers on it; no torch."""

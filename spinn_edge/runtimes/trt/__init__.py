@@ -1,0 +1,1 @@
+"""TensorRT: building engines, choosing one, running it; no torch."""
