@@ -25,7 +25,9 @@ feeds, the copy in, the run, the wait for its end and the copy out. Wall time. W
 pays, and the only boundary of a runtime on the CPU.
 
 ``device``: between two events around the enqueue on the device's stream, the copies left out. Time
-of the device; the copies stand beside it in ``upload_samples_s`` and ``download_samples_s``.
+of the device; the copies stand beside it in ``upload_samples_s`` and ``download_samples_s``. Two
+inferences that are not timed go before each sample, so that the device does not wait for the host
+unless the host is the slower of the two.
 
 ``enqueue``: the host's time in the call that starts an inference. Its end is waited for after the
 sample, so that each call finds an idle device.

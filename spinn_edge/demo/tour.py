@@ -201,7 +201,7 @@ def run_tour(
         small,
         BenchRequest(
             runtimes=runtimes,
-            every_runtime=not plan.runtimes,
+            every_runtime=True,  # the plan names them, not the user
             launches=plan.launches,
             rule=TimingRule(budget_s=plan.bench_s),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console, Group
@@ -12,7 +12,7 @@ from rich.table import Table
 from spinn_edge.accuracy.verification import Verification
 from spinn_edge.bench.measurement import BOUNDARIES, BenchResult, Row
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.manifest import Manifest, PruningAudit, Scores
+from spinn_edge.core.manifest import FileEntry, Manifest, PruningAudit, Scores
 from spinn_edge.report import formatting as f
 from spinn_edge.report.latency_columns import (
     TITLES,
@@ -149,16 +149,31 @@ def manifest_table(manifest: Manifest, name: str) -> Table:
 
 def files_table(bundle: Bundle) -> Table:
     """Return a line for each file of a bundle."""
-    table = _table("Files", "file", "format", ">size", "proved against eager", "sha256")
+    table = _table("Files", "file", "format", ">size", "layers", "proved against eager", "sha256")
     for entry in bundle.manifest.files:
         if entry.proof:
             proof = "batch " + ", ".join(str(point.batch) for point in entry.proof)
         else:
             proof = f"[yellow]not run[/]: {escape(entry.unproved)}" if entry.unproved else ""
         table.add_row(
-            escape(entry.path), escape(entry.format), f.size(entry.bytes), proof, entry.sha256[:12]
+            escape(entry.path),
+            escape(entry.format),
+            f.size(entry.bytes),
+            _layers(entry),
+            proof,
+            entry.sha256[:12],
         )
     return table
+
+
+def _layers(entry: FileEntry) -> str:
+    """Return ``9 fp16`` for a file whose layers were counted, and whether an engine told."""
+    counted = entry.details.get("layers")
+    if not isinstance(counted, Mapping):  # details are free: another version may write others
+        return ""
+    kinds = ", ".join(f"{number} {kind}" for kind, number in counted.items() if number)
+    seen = str(entry.details.get("layers_counted_from", "")).startswith("engine inspector")
+    return escape(f"{kinds}, seen in the engine" if kinds and seen else kinds)
 
 
 def scores_table(scores: Scores, title: str) -> Table:

@@ -82,6 +82,12 @@ class Runtime(Protocol):
         """Free what was allocated; a second call does nothing."""
 
 
+LEAD_RUNS = 2
+"""Inferences that are started right before one that is timed on the device, and not timed. They
+keep the device at work while the host starts the rest: what an event then shows is the device's own
+time, unless the host is slower than the device, which is what launch-bound means."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStages:
     """Where one inference spends its time on the device, between events on its stream, seconds.
@@ -102,7 +108,9 @@ class DeviceRuntime(Runtime, Protocol):
     """A runtime that can time itself on its device."""
 
     def time_stages(self) -> DeviceStages:
-        """Copy the bound inputs to the device, run, copy the outputs back, once; wait for the end.
+        """Copy the bound inputs to the device, run, copy the outputs back; wait for the end.
+
+        Events stand between the three, behind ``LEAD_RUNS`` inferences that are not timed.
 
         Raises:
             InferenceError: nothing is bound, or the device refused.

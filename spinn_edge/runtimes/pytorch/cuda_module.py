@@ -15,7 +15,7 @@ from spinn_edge.core.errors import InferenceError
 from spinn_edge.core.manifest import Manifest
 from spinn_edge.core.optional import require
 from spinn_edge.core.tensors import Array, Feeds, TensorSpec, check_feeds
-from spinn_edge.runtimes.base import DeviceStages, RuntimeFacts
+from spinn_edge.runtimes.base import LEAD_RUNS, DeviceStages, RuntimeFacts
 from spinn_edge.runtimes.pytorch.gpu import GPU
 from spinn_edge.runtimes.pytorch.module import flatten_outputs, in_our_words
 
@@ -125,6 +125,8 @@ class TorchCudaRuntime:
         """
         self._settle()
         self.sync()
+        for _ in range(LEAD_RUNS):
+            self._wrapped(self._start)
         begin, uploaded, computed, downloaded = self._events
         begin.record(self._stream)
         self._wrapped(self._upload)

@@ -84,9 +84,7 @@ def choose_engine(
     try:
         device = find()
     except RuntimeUnavailableError as exc:
-        raise RuntimeUnavailableError(
-            f"{bundle.root} cannot run on TensorRT here: {exc}.\n{DRIVER_ADVICE}"
-        ) from exc
+        raise RuntimeUnavailableError(f"TensorRT cannot run here: {exc}.\n{DRIVER_ADVICE}") from exc
     try:
         return _bundled_engine(bundle, options, device, load)
     except BundleError as exc:

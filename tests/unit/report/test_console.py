@@ -203,6 +203,28 @@ def test_each_file_shows_its_proof_or_why_there_is_none(tiny_bundle):
     assert "not run: no such GPU here" in line_of(table, "model.onnx")
 
 
+@pytest.mark.parametrize(
+    ("details", "shown_layers"),
+    [
+        ({"layers": {"fp16": 9, "fp32": 0}}, "9 fp16"),
+        ({"layers": {"fp16": 5, "fp32": 2}}, "5 fp16, 2 fp32"),
+        (
+            {"layers": {"fp16": 5}, "layers_counted_from": "engine inspector on NVIDIA X"},
+            "5 fp16, seen in the engine",
+        ),
+        ({"layers": "many"}, ""),
+        ({}, ""),
+    ],
+)
+def test_each_file_shows_what_its_layers_compute_in(tiny_bundle, details, shown_layers):
+    (entry,) = tiny_bundle.manifest.files_of("onnx")
+    entry = dataclasses.replace(entry, details=details, proof=(), unproved="no GPU")
+    manifest = dataclasses.replace(tiny_bundle.manifest, files=(entry,))
+    table = console.files_table(Bundle(root=tiny_bundle.root, manifest=manifest))
+    line = line_of(table, "model.onnx")
+    assert " ".join(f"kB {shown_layers} not run".split()) in line
+
+
 def test_runtimes_show_what_is_missing():
     here = RuntimeStatus(name="pt2", available=True, version="2.13", reason=None, install="")
     gone = RuntimeStatus(

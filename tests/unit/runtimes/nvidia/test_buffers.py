@@ -3,6 +3,7 @@ import pytest
 
 from spinn_edge.core.errors import InferenceError
 from spinn_edge.core.tensors import TensorSpec
+from spinn_edge.runtimes.base import LEAD_RUNS
 from spinn_edge.runtimes.nvidia.buffers import CudaBuffers
 from tests.fakes.cuda import FakeCudart
 
@@ -203,6 +204,19 @@ def test_each_stage_has_its_own_time(cudart, buffers):
     assert stages.upload_s == pytest.approx(2 * unit_s)
     assert stages.compute_s == pytest.approx(5 * unit_s)
     assert stages.download_s == pytest.approx(unit_s)
+
+
+def test_the_device_is_kept_at_work_by_runs_that_are_not_timed(cudart, buffers):
+    buffers.resize(shapes(2))
+    buffers.stage(feeds(2))
+    order = []
+
+    def run():
+        order.append(cudart.counts["cudaEventRecord"])
+        assert cudart.counts["cudaStreamSynchronize"] == 1, "the host waits before all of them only"
+
+    buffers.time_stages(run)
+    assert order == [0] * LEAD_RUNS + [2]
 
 
 def test_what_was_started_before_is_in_no_stage(cudart, buffers):
