@@ -184,10 +184,10 @@ def test_what_is_timed_is_neither_compiled_nor_recorded_any_more(open_on, cuda, 
     runtime.time_stages()
     assert runs == [0] * (before + LEAD_RUNS) + [2]
     runtime.time_stages()
-    assert len(runs) == before + 2
+    assert len(runs) == before + 2 * (LEAD_RUNS + 1)
     runtime.bind(feeds(5))
     runtime.time_stages()
-    assert len(runs) == 2 * before + 3
+    assert len(runs) == 2 * before + 3 * (LEAD_RUNS + 1)
 
 
 def profiler_of(events, supported=("cuda",)):
