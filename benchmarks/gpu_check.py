@@ -236,7 +236,7 @@ def _time(
         precisions=precisions,
         batches=BATCHES,
         launches=1,
-        timeout_s=min(ONE_JOB_S, clock.left_s),
+        timeout_s=min(ONE_JOB_S, clock.left_s / (2 * len(precisions))),  # of two networks
         rule=TimingRule(budget_s=options.seconds, warmup_s=0.1),
     )
     return run_bench(

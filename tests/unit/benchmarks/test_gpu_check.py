@@ -135,6 +135,9 @@ def test_results_and_reasons_are_written(gpu_check, no_tests, tiny_bundle, tmp_p
     assert {entry["runtime"] for entry in timed} == {"ort-cpu"}
     assert {entry["batch"] for entry in timed} == set(gpu_check.BATCHES)
     assert not [key for entry in timed for key in entry if key.endswith("samples_s")]
+    (parity,) = [p for p in document["probes"] if p["probe"] == "parity"]
+    assert parity["runtime"] == "ort-cpu"
+    assert 0 < parity["over_scale"] <= 1e-5
     page = (out / "gpu-nvidia-test-9000.md").read_text()
     assert "GPU check on NVIDIA Test 9000" in page
     assert "| not measured |" in page
