@@ -39,9 +39,10 @@ def prepare_gpu(
             else ``probe`` finds.
         UsageError: fewer than one thread.
     """
-    torch = require("torch", extra="export")
-    if (found := probe()).reason is not None:
+    found = probe()  # before torch, which takes seconds to import
+    if found.reason is not None and found.version is not None:
         raise RuntimeUnavailableError(f"{found.reason}; {found.install}")
+    torch = require("torch", extra="export")
     gpu = find_device()
     if not torch.cuda.is_available():  # some CPU builds do not say so in their version
         raise RuntimeUnavailableError(f"torch {torch.__version__} sees no GPU; {CUDA_BUILD}")
