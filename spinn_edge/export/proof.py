@@ -28,9 +28,9 @@ def prove(
     A graph can claim a dynamic batch and still hold a constant; only running it tells. Where a file
     serves fewer sizes (the profile of an engine), the proof keeps within them.
 
-    ONNX Runtime's CPU provider has float16 kernels for few operators; it runs the others in float32
-    between casts, so that every value that leaves a node is rounded to float16. That proves the
-    rounding of weights and activations; a GPU's own sums of products it does not prove.
+    ONNX Runtime's CPU provider computes a float16 file in float32 (see ``runtimes/ort/cpu.py``).
+    That proves the rounding of the weights; what a GPU's float16 products add is proved where one
+    runs the file.
 
     Args:
         bundle: the bundle being written.

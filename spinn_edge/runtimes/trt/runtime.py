@@ -85,7 +85,7 @@ class TensorRTRuntime:
             cuda_graph=graphs,
             min_batch=smallest,
             max_batch=largest,
-            notices=(choice.rebuilt,) if choice.rebuilt else (),
+            notices=_rebuilt(choice),
         )
         self._loaded = load_engine(
             choice, self.inputs, self.outputs, trust_engine_code=trust_engine_code
@@ -261,3 +261,9 @@ class TensorRTRuntime:
         self._require_open()
         if not self._bound:
             raise InferenceError("no inputs are bound; call bind first")
+
+
+def _rebuilt(choice: EngineChoice) -> tuple[str, ...]:
+    if not choice.rebuilt:
+        return ()
+    return (f"the engine was built again on this machine, since {choice.rebuilt}",)
