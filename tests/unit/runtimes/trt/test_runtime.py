@@ -60,7 +60,9 @@ def test_facts_say_what_was_loaded(bench):
 def test_engine_that_was_built_again_is_noted_and_an_unknown_tf32_stays_unknown(bench):
     choice = bench.choice(rebuilt="a.engine is for SM86, this is SM90")
     facts = TensorRTRuntime(bench.bundle, choice, bench.cudart, graphs=False).facts
-    assert facts.notices == ("a.engine is for SM86, this is SM90",)
+    assert facts.notices == (
+        "the engine was built again on this machine, since a.engine is for SM86, this is SM90",
+    )
     assert facts.tf32 is None
     assert facts.cuda_graph is False
 
