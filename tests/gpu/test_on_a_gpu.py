@@ -94,26 +94,23 @@ def test_ten_thousand_runs_leave_nothing_behind(name, gpu_bundle):
 
 
 def test_two_runtimes_in_two_threads_do_not_disturb_each_other(name, gpu_bundle):
+    if name.startswith("compile") or name == "ort-cuda-graph":
+        pytest.skip(f"{name}: compiling and capturing are for one thread of the process")
+    open_or_skip(name, gpu_bundle).close()
     limits = against_reference(gpu_bundle.manifest.parity)
     golden = gpu_bundle.golden()
-    runtimes = [open_or_skip(name, gpu_bundle) for _ in range(2)]
-    if name.startswith("compile"):
-        pytest.skip("torch.compile is not thread-safe")
     verdicts = []
 
-    def work(runtime, batch):
+    def work(batch):
+        runtime = registry.open_backend(name, gpu_bundle, OpenOptions())
         for _ in range(200):
             verdicts.append(check_golden(runtime, golden, batch, limits).passed)
+        runtime.close()
 
-    threads = [
-        threading.Thread(target=work, args=(runtime, batch))
-        for runtime, batch in zip(runtimes, (1, 7), strict=True)
-    ]
+    threads = [threading.Thread(target=work, args=(batch,)) for batch in (1, 7)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for runtime in runtimes:
-        runtime.close()
     assert len(verdicts) == 400
     assert all(verdicts)
