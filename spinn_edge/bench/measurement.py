@@ -44,6 +44,7 @@ class Row:
         batch: samples in one inference.
         status: ``ok``, ``unavailable`` (cannot work on this machine) or ``failed``.
         reason: why it is not ``ok``; None when it is.
+        exit_code: of the error of ours that ``reason`` tells; None where it was none of ours.
         threads: CPU threads inside one operator.
         boundary: what a sample spans, one of ``BOUNDARIES``.
         precision: which of the bundle's files was asked for.
@@ -69,6 +70,7 @@ class Row:
     status: str
     reason: str | None
     threads: int
+    exit_code: int | None = None
     boundary: str = HOST_TO_HOST
     precision: str = PRECISIONS[0]
     facts: RuntimeFacts | None = None
@@ -160,6 +162,7 @@ class Row:
             "boundary": self.boundary,
             "status": self.status,
             "reason": self.reason,
+            "exit_code": self.exit_code,
             "threads": self.threads,
             "facts": encode(self.facts),
             "served_by": self.served_by,

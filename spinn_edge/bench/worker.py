@@ -71,7 +71,8 @@ def run_job(job: Job, on_plan: Callable[[Plan], None] = lambda plan: None) -> It
     except SpinnEdgeError as exc:
         status = "unavailable" if isinstance(exc, registry.CANNOT_RUN_HERE) else "failed"
         for batch in job.batches:
-            yield from failed_rows(job, batch, str(exc), status)
+            for row in failed_rows(job, batch, str(exc), status):
+                yield replace(row, exit_code=exc.exit_code)
         return
     try:
         on_plan(Plan(boundaries=job.boundaries or boundaries_of(runtime)))

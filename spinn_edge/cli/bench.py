@@ -113,15 +113,24 @@ def raise_for_rows(result: BenchResult, *, every_runtime: bool) -> None:
 
     Raises:
         ParityError: a runtime computes something else.
+        BundleError: a runtime refused its file: damaged, or for another device or version.
         InferenceError: a runtime crashed, hung or failed.
         RuntimeUnavailableError: a runtime that was named cannot work here, or none can.
     """
-    from spinn_edge.core.errors import InferenceError, ParityError, RuntimeUnavailableError
+    from spinn_edge.core.errors import (
+        BundleError,
+        InferenceError,
+        ParityError,
+        RuntimeUnavailableError,
+    )
 
     for row in result.rows:
         if row.parity is not None and not row.parity.passed:
             raise ParityError(f"{_name(row)}: {row.reason}")
     for row in result.rows:
+        named = row.status == "failed" or not every_runtime
+        if row.exit_code == BundleError.exit_code and named:
+            raise BundleError(f"{_name(row)}: {row.reason}")
         if row.status == "failed":
             raise InferenceError(f"{_name(row)}: {row.reason}")
         if row.status == "unavailable" and not every_runtime:

@@ -142,6 +142,7 @@ def test_a_row_has_its_published_keys_and_values():
         "boundary": "host-to-host",
         "status": "ok",
         "reason": None,
+        "exit_code": None,
         "threads": 1,
         "facts": None,
         "served_by": "ort-cpu",

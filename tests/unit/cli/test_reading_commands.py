@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,37 @@ def test_every_choice_reaches_the_workers(
             provider_options={"a": "1", "b": "c=d"},
             trust_engine_code=True,
         )
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code", "runtimes", "expected"),
+    [
+        ("unavailable", 5, "trt", 5),  # an engine of another version, on a machine with a GPU
+        ("unavailable", 6, "trt", 6),
+        ("failed", 5, "trt", 5),  # a damaged engine
+        ("failed", 7, "trt", 7),
+        ("failed", None, "trt", 7),  # ended by a signal
+        ("failed", 5, "all", 5),
+        ("unavailable", 5, "all", 6),  # passed over; here no other runtime is left
+    ],
+)
+def test_the_exit_code_of_bench_is_that_of_the_refusal(
+    cli: Cli,
+    exported: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    exit_code: int | None,
+    runtimes: str,
+    expected: int,
+) -> None:
+    def run_in_process(job: Job, *, timeout_s: float) -> list[Row]:
+        (row,) = failed_rows(job, 1, "not here", status)
+        return [replace(row, exit_code=exit_code)]
+
+    monkeypatch.setattr("spinn_edge.bench.session.run_in_process", run_in_process)
+    done = cli("bench", exported, "--runtime", runtimes, "--batch", "1")
+    assert done.code == expected
+    assert "Traceback" not in done.err
 
 
 def test_without_choices_bench_asks_for_fp32_and_all_that_a_runtime_has(
