@@ -23,6 +23,7 @@ from spinn_edge.core.manifest import FileEntry
 from spinn_edge.runtimes.base import OpenOptions, only_file
 from spinn_edge.runtimes.nvidia.driver import DRIVER_ADVICE, CudaDevice, find_device
 from spinn_edge.runtimes.trt.backend import (
+    ENTERPRISE,
     EXTRAS,
     Backend,
     check_version,
@@ -31,6 +32,7 @@ from spinn_edge.runtimes.trt.backend import (
     read_plan,
     ways_out,
 )
+from spinn_edge.runtimes.trt.builder import known_targets
 from spinn_edge.runtimes.trt.rebuild import rebuild
 
 AMPERE = (8, 0)
@@ -182,11 +184,15 @@ def _entry_for(
         + (" and newer from SM80 on" if entry.details.get("hardware_compatible") else "")
         for entry in entries
     )
+    both = f"{device.name} is {device.sm}, the engines in {bundle.root} are for {built_for}"
+    if backend.is_rtx and device.sm not in known_targets(backend):
+        raise IncompatibleBundleError(
+            f"{both}; {backend.name} {backend.version} builds none for {device.sm}\n"
+            f"Install the package that does: {install_command(EXTRAS[ENTERPRISE])}, and then: "
+            f"{ways_out(bundle, entries[0].precision)}"
+        )
     more = f" --compute-capability {device.sm}" if backend.is_rtx else ""
-    raise IncompatibleBundleError(
-        f"{device.name} is {device.sm}, the engines in {bundle.root} are for {built_for}\n"
-        f"{ways_out(bundle, entries[0].precision, more)}"
-    )
+    raise IncompatibleBundleError(f"{both}\n{ways_out(bundle, entries[0].precision, more)}")
 
 
 def _check_onnx(bundle: Bundle, entry: FileEntry) -> None:

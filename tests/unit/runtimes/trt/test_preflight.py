@@ -248,10 +248,18 @@ def ways_out(said, root, precision="fp32"):
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_other_gpu_is_refused_naming_both_sides(bundle, precision):
     options = OpenOptions(precision=precision)
-    said = refused(bundle, options=options, find=gpu((9, 0), b"NVIDIA H200"))
-    assert re.search(r"NVIDIA H200 is SM90, the engines in .* are for SM86, SM89\n", said)
-    assert "--compute-capability SM90" in said
+    said = refused(bundle, options=options, find=gpu((12, 0), b"NVIDIA RTX 5090"))
+    assert re.search(r"NVIDIA RTX 5090 is SM120, the engines in .* are for SM86, SM89\n", said)
+    assert "--compute-capability SM120" in said
     assert ways_out(said, bundle.root, precision)
+
+
+def test_gpu_that_the_package_builds_nothing_for_is_sent_to_the_one_that_does(bundle):
+    said = refused(bundle, find=gpu((9, 0), b"NVIDIA H200"))
+    assert re.search(r"H200 is SM90, .* are for SM86, SM89; tensorrt_rtx .* none for SM90\n", said)
+    assert "pip install 'spinn-edge[trt]'" in said
+    assert "--compute-capability" not in said
+    assert ways_out(said, bundle.root)
 
 
 @pytest.mark.parametrize(("step", "other"), [(-1, "1.6.1.116"), (1, "1.8.1.116")])
