@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spinn_edge.bench.measurement import BenchResult
+from spinn_edge.bench.result import BenchResult
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.core.bundle import Bundle

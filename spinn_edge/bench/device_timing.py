@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from spinn_edge.bench.timing import Clock, Timing, TimingRule, in_seconds, repeat
+from spinn_edge.bench.timing import Clock, Course, Timing, TimingRule, in_seconds, repeat
 from spinn_edge.core.tensors import Feeds
 from spinn_edge.runtimes.base import DeviceRuntime
 
@@ -18,13 +18,13 @@ class DeviceTiming:
         upload_s: copies from pinned host memory to the device.
         compute_s: the inference between two events, copies left out.
         download_s: copies back.
-        warmup_runs: inferences before the first sample.
+        course: how the timing went.
     """
 
     upload_s: tuple[float, ...]
     compute_s: tuple[float, ...]
     download_s: tuple[float, ...]
-    warmup_runs: int
+    course: Course
 
 
 def time_device(
@@ -42,12 +42,14 @@ def time_device(
         InferenceError: the runtime refused or failed.
     """
     runtime.bind(feeds)
-    stages, warmup_runs = repeat(runtime.time_stages, rule, clock)
+    stages, course = repeat(
+        runtime.time_stages, rule, clock, duration_of=lambda stage: stage.compute_s
+    )
     return DeviceTiming(
         upload_s=tuple(stage.upload_s for stage in stages),
         compute_s=tuple(stage.compute_s for stage in stages),
         download_s=tuple(stage.download_s for stage in stages),
-        warmup_runs=warmup_runs,
+        course=course,
     )
 
 

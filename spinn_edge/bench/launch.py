@@ -9,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from spinn_edge.bench.environment import WORKER_THREAD_VARIABLES
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.worker import Job, Plan, failed_rows, row_from_json
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import BundleError
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _STDERR_LINES = 5
 
 
@@ -34,7 +34,7 @@ def run_in_process(
         timeout_s: after which the worker and its children are killed.
         command: the program to start.
     """
-    environment = os.environ | dict.fromkeys(_THREAD_VARIABLES, str(job.options.threads))
+    environment = os.environ | dict.fromkeys(WORKER_THREAD_VARIABLES, str(job.options.threads))
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

@@ -1,21 +1,28 @@
-"""The results of a benchmark: frozen, with raw samples, statistics derived."""
+"""One row of a benchmark: frozen, with raw samples, statistics derived."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
-from spinn_edge.bench.environment import Environment
+from spinn_edge.bench.footprint import Footprint
+from spinn_edge.bench.intervals import (
+    Interval,
+    launch_medians,
+    median_interval,
+    noise_floor,
+    speedup_interval,
+    speedup_of,
+    verdict_on,
+)
 from spinn_edge.bench.stats import quantile
-from spinn_edge.core.bundle import Bundle, parameter_bytes
 from spinn_edge.core.decode import encode
-from spinn_edge.core.manifest import PRECISIONS, Scores
+from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.runtimes.base import RuntimeFacts
 
-RESULTS_SCHEMA_VERSION = 1
 HOST_TO_HOST, DEVICE, ENQUEUE = "host-to-host", "device", "enqueue"
 BOUNDARIES = (HOST_TO_HOST, DEVICE, ENQUEUE)
 """What one sample spans. Figures of different boundaries are never compared.
@@ -57,11 +64,16 @@ class Row:
             boundary is not ``device``.
         launch_samples: how many of them each process took, in order; one entry a launch.
         warmup_runs: inferences before the first sample of each launch, added up.
+        steady: of each launch, whether its warm-up ended because the runtime was steady.
+        stopped_by: of each launch, why it took no more samples; see ``bench.timing``.
         parity: comparison with the golden outputs that was made first; None if it did not come
             to that.
+        footprints: of each launch, what its process took to start, and its memory when the row
+            was done: earlier batch sizes of that process count in.
         file_bytes: size of the file that really loaded; None where the bundle holds no such file.
         baseline_median_s: median of the baseline bundle's comparable row (see
             :attr:`conditions`); None without one.
+        baseline_medians_s: medians of that row's launches, which ran in turn with this row's.
     """
 
     bundle: str
@@ -80,9 +92,13 @@ class Row:
     launches: int | None = None
     launch_samples: tuple[int, ...] = ()
     warmup_runs: int = 0
+    steady: tuple[bool, ...] = ()
+    stopped_by: tuple[str, ...] = ()
     parity: Parity | None = None
+    footprints: tuple[Footprint, ...] = ()
     file_bytes: int | None = None
     baseline_median_s: float | None = None
+    baseline_medians_s: tuple[float, ...] = ()
 
     @property
     def question(self) -> tuple[str, str, int, str]:
@@ -146,11 +162,45 @@ class Row:
         return self.batch / self.median_s
 
     @property
+    def launch_medians_s(self) -> tuple[float, ...]:
+        """Median of each launch: what intervals are made of."""
+        return launch_medians(self.samples_s, self.launch_samples)
+
+    @property
+    def median_interval_s(self) -> Interval | None:
+        """Where the median of a further set of launches would lie; None with too few."""
+        return median_interval(self.launch_medians_s)
+
+    @property
     def speedup(self) -> float | None:
-        """Baseline median over this median: above 1 is faster; None without both."""
+        """How many times faster than the baseline: above 1 is faster; None without both.
+
+        The geometric mean over pairs of launches that ran beside each other; of two medians where
+        the launches are not known.
+        """
         if self.median_s is None or self.baseline_median_s is None:
             return None
-        return self.baseline_median_s / self.median_s
+        paired = speedup_of(self.baseline_medians_s, self.launch_medians_s)
+        return self.baseline_median_s / self.median_s if paired is None else paired
+
+    @property
+    def speedup_interval(self) -> Interval | None:
+        """Where the speed-up lies; None with too few launches."""
+        return speedup_interval(self.baseline_medians_s, self.launch_medians_s)
+
+    @property
+    def noise_floor(self) -> float | None:
+        """Share by which this row and its baseline differ from themselves (A/A); None if unknown.
+
+        Without a baseline, of this row alone.
+        """
+        groups = (self.launch_medians_s, self.baseline_medians_s)
+        return noise_floor(*(group for group in groups if group)) if groups[0] else None
+
+    @property
+    def verdict(self) -> str | None:
+        """``faster``, ``slower`` or ``no difference seen``; None without intervals."""
+        return verdict_on(self.speedup_interval, self.noise_floor)
 
     def to_json(self) -> dict[str, Any]:
         """Return raw samples and derived statistics under their published keys."""
@@ -169,7 +219,11 @@ class Row:
             "samples_s": list(self.samples_s),
             "launch_samples": list(self.launch_samples),
             "warmup_runs": self.warmup_runs,
+            "steady": list(self.steady),
+            "stopped_by": list(self.stopped_by),
+            "launch_medians_s": list(self.launch_medians_s),
             "median_s": self.median_s,
+            "median_interval_s": encode(self.median_interval_s),
             "mean_s": self.mean_s,
             "std_s": self.std_s,
             "p90_s": self.p90_s,
@@ -181,8 +235,13 @@ class Row:
             "launches": self.launches,
             "throughput_per_s": self.throughput_per_s,
             "baseline_median_s": self.baseline_median_s,
+            "baseline_medians_s": list(self.baseline_medians_s),
             "speedup": self.speedup,
+            "speedup_interval": encode(self.speedup_interval),
+            "noise_floor": self.noise_floor,
+            "verdict": self.verdict,
             "parity": encode(self.parity),
+            "footprints": encode(self.footprints),
             "file_bytes": self.file_bytes,
         }
 
@@ -219,83 +278,15 @@ def pool(launches: Sequence[Row]) -> Row:
         download_samples_s=tuple(sample for row in launches for sample in row.download_samples_s),
         launch_samples=tuple(len(row.samples_s) for row in launches),
         warmup_runs=sum(row.warmup_runs for row in launches),
+        footprints=tuple(found for row in launches for found in row.footprints),
+        steady=tuple(steady for row in launches for steady in row.steady),
+        stopped_by=tuple(why for row in launches for why in row.stopped_by),
         parity=max(
             (row.parity for row in launches if row.parity is not None),
             key=lambda parity: parity.used_share,
             default=None,
         ),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BundleFacts:
-    """What a table says of a bundle beside its latencies.
-
-    Attributes:
-        name: as in the rows.
-        baseline: the others are compared with it.
-        widths: of an MLP; empty for other models.
-        parameters: None where unknown.
-        parameter_bytes: 4 bytes a parameter; None where unknown.
-        flops_per_sample: None where unknown.
-        file_bytes: size by format; engines of several GPUs by file name.
-        scores: quality on held-out rows; None where it was not measured.
-    """
-
-    name: str
-    baseline: bool
-    widths: tuple[int, ...]
-    parameters: int | None
-    parameter_bytes: int | None
-    flops_per_sample: int | None
-    file_bytes: Mapping[str, int]
-    scores: Scores | None
-
-    @classmethod
-    def of(cls, bundle: Bundle, name: str, *, baseline: bool) -> BundleFacts:
-        """Read them off a bundle."""
-        manifest = bundle.manifest
-        return cls(
-            name=name,
-            baseline=baseline,
-            widths=manifest.architecture.widths,
-            parameters=manifest.parameters,
-            parameter_bytes=parameter_bytes(manifest),
-            flops_per_sample=manifest.flops_per_sample,
-            file_bytes={e.path: e.bytes for e in manifest.files if e.format != "golden"},
-            scores=manifest.training.scores if manifest.training else None,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BenchResult:
-    """A whole run.
-
-    Attributes:
-        created_utc: ISO 8601 time of its start.
-        environment: the machine.
-        bundles: what was timed.
-        rows: one for each bundle, runtime, precision, batch and boundary asked for, whatever
-            became of it.
-        every_runtime: no runtime was named, so that one which cannot work here is no fault.
-    """
-
-    created_utc: str
-    environment: Environment
-    bundles: tuple[BundleFacts, ...]
-    rows: tuple[Row, ...]
-    every_runtime: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the published document."""
-        return {
-            "schema_version": RESULTS_SCHEMA_VERSION,
-            "created_utc": self.created_utc,
-            "environment": encode(self.environment),
-            "bundles": encode(self.bundles),
-            "every_runtime": self.every_runtime,
-            "rows": encode(self.rows),
-        }
 
 
 def _median(samples: Sequence[float]) -> float | None:

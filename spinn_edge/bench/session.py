@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 from spinn_edge.bench.environment import describe_environment
 from spinn_edge.bench.launch import run_in_process
-from spinn_edge.bench.measurement import BOUNDARIES, BenchResult, BundleFacts, Row, pool
+from spinn_edge.bench.machine_load import LoadWatch
+from spinn_edge.bench.measurement import BOUNDARIES, Row, pool
+from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.bench.worker import Job
 from spinn_edge.core.bundle import Bundle
@@ -115,9 +117,11 @@ def run_bench(
     environment = describe_environment()
     named = _named(bundle, baseline)
     rows: list[Row] = []
+    watch = LoadWatch.start()
     for runtime in request.runtimes:
         for precision in request.precisions:
             rows += _time_runtime(runtime, precision, named, request, on_job)
+    load = watch.stop()  # now: intervals import scipy, which would count as the waiting's cost
     baseline_label = next(iter(named)) if baseline is not None else None
     facts = [
         BundleFacts.of(item, label, baseline=label == baseline_label)
@@ -129,6 +133,7 @@ def run_bench(
         bundles=tuple(facts),
         rows=_with_baseline(rows, baseline_label),
         every_runtime=request.every_runtime,
+        load=load,
     )
 
 
@@ -192,11 +197,17 @@ def _named(bundle: Bundle, baseline: Bundle | None) -> dict[str, Bundle]:
 
 
 def _with_baseline(rows: Sequence[Row], baseline: str | None) -> tuple[Row, ...]:
-    """Put the baseline's median beside every other bundle's row of the same conditions."""
-    medians = {row.conditions: row.median_s for row in rows if row.bundle == baseline}
-    return tuple(
-        row
-        if row.bundle == baseline
-        else replace(row, baseline_median_s=medians.get(row.conditions))
-        for row in rows
-    )
+    """Put the baseline's medians beside every other bundle's row of the same conditions."""
+    known = {row.conditions: row for row in rows if row.bundle == baseline}
+
+    def beside(row: Row) -> Row:
+        before = known.get(row.conditions)
+        if before is None or row.bundle == baseline:
+            return row
+        return replace(
+            row,
+            baseline_median_s=before.median_s,
+            baseline_medians_s=before.launch_medians_s,
+        )
+
+    return tuple(beside(row) for row in rows)

@@ -7,6 +7,7 @@ standard error instead.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -18,14 +19,25 @@ from typing import Any
 from spinn_edge.accuracy.golden_check import check_golden, golden_limits
 from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.device_timing import time_device, time_enqueue
+from spinn_edge.bench.footprint import FIRST_INFERENCE, IMPORT, LOAD, StageClock
 from spinn_edge.bench.measurement import BOUNDARIES, DEVICE, ENQUEUE, HOST_TO_HOST, Row
+from spinn_edge.bench.memory_limits import is_out_of_memory, limit_memory, smaller_batch
 from spinn_edge.bench.timing import Timing, TimingRule, time_inference
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import SpinnEdgeError
+from spinn_edge.core.golden import Golden
+from spinn_edge.core.optional import require
 from spinn_edge.core.tensors import Feeds
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import DeviceRuntime, OpenOptions, Runtime, RuntimeFacts
+from spinn_edge.runtimes.base import DeviceRuntime, OpenOptions, Runtime, RuntimeFacts, infer
+
+_LIBRARIES = {
+    **dict.fromkeys(("eager", "compile", "torchscript", "pt2"), ("torch", "export")),
+    "ort-cpu": ("onnxruntime", "ort"),
+}
+"""Module and extra of runtimes that need nothing before it; the others ask a driver first, and
+their import is part of their load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +70,26 @@ class Plan:
     boundaries: tuple[str, ...]
 
 
-def run_job(job: Job, on_plan: Callable[[Plan], None] = lambda plan: None) -> Iterator[Row]:
+def run_job(
+    job: Job,
+    on_plan: Callable[[Plan], None] = lambda plan: None,
+    stages: StageClock | None = None,
+) -> Iterator[Row]:
     """Check parity and take the time at each batch size; a runtime that fails gets no timing.
 
     Args:
         job: what to do.
         on_plan: called when the runtime is open.
+        stages: clock of this process, for what comes before the steady state.
     """
+    stages = stages or StageClock()
     try:
         bundle = Bundle.load(Path(job.folder))
-        runtime = registry.open_backend(job.runtime, bundle, job.options)
+        if (library := _LIBRARIES.get(job.runtime)) is not None:
+            with stages.stage(IMPORT):
+                require(library[0], extra=library[1])
+        with stages.stage(LOAD):
+            runtime = registry.open_backend(job.runtime, bundle, job.options)
     except SpinnEdgeError as exc:
         status = "unavailable" if isinstance(exc, registry.CANNOT_RUN_HERE) else "failed"
         for batch in job.batches:
@@ -76,10 +98,23 @@ def run_job(job: Job, on_plan: Callable[[Plan], None] = lambda plan: None) -> It
         return
     try:
         on_plan(Plan(boundaries=job.boundaries or boundaries_of(runtime)))
+        first = True
         for batch in job.batches:
-            yield from _time_batch(job, bundle, runtime, batch)
+            if first and not _outside(runtime.facts, batch):
+                _run_first(runtime, bundle, batch, stages)
+                first = False
+            for row in _time_batch(job, bundle, runtime, batch):
+                yield replace(row, footprints=(stages.footprint(),)) if row.samples_s else row
     finally:
         runtime.close()
+
+
+def _run_first(runtime: Runtime, bundle: Bundle, batch: int, stages: StageClock) -> None:
+    """Run once, for the time that a first inference takes; whatever fails fails again later."""
+    with contextlib.suppress(SpinnEdgeError, MemoryError):
+        feeds = bundle.golden().at_batch(batch).inputs
+        with stages.stage(FIRST_INFERENCE):
+            infer(runtime, feeds)
 
 
 def boundaries_of(runtime: Runtime) -> tuple[str, ...]:
@@ -128,7 +163,8 @@ def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Itera
         limits = golden_limits(bundle.manifest, job.options.precision, runtime.facts)
         parity = check_golden(runtime, golden, batch, limits)
     except (SpinnEdgeError, MemoryError) as exc:
-        yield from (replace(row, reason=_words(exc)) for row in rows)
+        reason = _why(exc, runtime, golden, batch)
+        yield from (replace(row, reason=reason) for row in rows)
         return
     if not parity.passed:
         reason = f"parity failed, so it was not timed: {parity.reason}"
@@ -137,35 +173,35 @@ def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Itera
     feeds = golden.at_batch(batch).inputs
     # the device's row last: it counts kernels, and a profiler may slow what is timed after it
     for row in sorted(rows, key=lambda row: row.boundary == DEVICE):
-        yield _time_boundary(row, bundle, runtime, feeds, parity, job.rule)
+        try:
+            yield _time_boundary(row, bundle, runtime, feeds, parity, job.rule)
+        except (SpinnEdgeError, MemoryError) as exc:
+            yield replace(row, reason=_why(exc, runtime, golden, batch), parity=parity)
 
 
 def _time_boundary(
     row: Row, bundle: Bundle, runtime: Runtime, feeds: Feeds, parity: Parity, rule: TimingRule
 ) -> Row:
     timed: dict[str, Any] = {}
-    try:
-        if row.boundary == HOST_TO_HOST:
-            timing = time_inference(runtime, feeds, rule)
-        elif not isinstance(runtime, DeviceRuntime):
-            reason = (
-                f"it has no clock on a device, so it is timed {HOST_TO_HOST} only; name a runtime "
-                f"on a GPU, or --boundary {HOST_TO_HOST}"
-            )
-            return replace(row, status="unavailable", reason=reason, parity=parity)
-        elif row.boundary == ENQUEUE:
-            timing = time_enqueue(runtime, feeds, rule)
-        else:
-            assert row.boundary == DEVICE
-            stages = time_device(runtime, feeds, rule)
-            timing = Timing(samples_s=stages.compute_s, warmup_runs=stages.warmup_runs)
-            timed = {
-                "upload_samples_s": stages.upload_s,
-                "download_samples_s": stages.download_s,
-                "launches": runtime.count_launches(),
-            }
-    except (SpinnEdgeError, MemoryError) as exc:
-        return replace(row, reason=_words(exc), parity=parity)
+    if row.boundary == HOST_TO_HOST:
+        timing = time_inference(runtime, feeds, rule)
+    elif not isinstance(runtime, DeviceRuntime):
+        reason = (
+            f"it has no clock on a device, so it is timed {HOST_TO_HOST} only; name a runtime "
+            f"on a GPU, or --boundary {HOST_TO_HOST}"
+        )
+        return replace(row, status="unavailable", reason=reason, parity=parity)
+    elif row.boundary == ENQUEUE:
+        timing = time_enqueue(runtime, feeds, rule)
+    else:
+        assert row.boundary == DEVICE
+        stages = time_device(runtime, feeds, rule)
+        timing = Timing(samples_s=stages.compute_s, course=stages.course)
+        timed = {
+            "upload_samples_s": stages.upload_s,
+            "download_samples_s": stages.download_s,
+            "launches": runtime.count_launches(),
+        }
     return replace(
         row,
         status="ok",
@@ -173,7 +209,9 @@ def _time_boundary(
         facts=runtime.facts,  # again: a runtime may learn more of itself while it runs
         samples_s=timing.samples_s,
         launch_samples=(len(timing.samples_s),),
-        warmup_runs=timing.warmup_runs,
+        warmup_runs=timing.course.warmup_runs,
+        steady=(timing.course.steady,),
+        stopped_by=(timing.course.stopped_by,),
         parity=parity,
         file_bytes=_file_bytes(bundle, runtime.facts),
         **timed,
@@ -197,8 +235,14 @@ def _file_bytes(bundle: Bundle, facts: RuntimeFacts) -> int | None:
     return next((e.bytes for e in bundle.manifest.files if e.path == facts.file), None)
 
 
-def _words(exc: BaseException) -> str:
-    return str(exc) or "out of memory; try a smaller --batch"
+def _why(exc: BaseException, runtime: Runtime, golden: Golden, batch: int) -> str:
+    """Return why a batch size was not timed; where memory ran out, a size that fits."""
+    if not is_out_of_memory(exc):
+        return str(exc)
+    fits = smaller_batch(runtime, golden, batch)
+    if fits is None:
+        return f"out of memory at batch {batch}, and no smaller one fits; free some, or use the CPU"
+    return f"out of memory at batch {batch}; {fits} fits: --batch {fits}"
 
 
 def row_from_json(data: dict[str, Any]) -> Row:
@@ -208,14 +252,16 @@ def row_from_json(data: dict[str, Any]) -> Row:
 
 def main() -> None:
     """Serve one job."""
+    stages = StageClock()  # first: from here on everything is somebody's time
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     job = decode(Job, json.load(sys.stdin), where="job")
+    limit_memory()
 
     def write(item: Row | Plan) -> None:
         print(json.dumps(encode(item)), file=results, flush=True)
 
-    for row in run_job(job, on_plan=write):
+    for row in run_job(job, on_plan=write, stages=stages):
         write(row)
 
 

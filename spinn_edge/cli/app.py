@@ -9,6 +9,7 @@ import typer
 
 from spinn_edge import __version__
 from spinn_edge.cli.bench import bench
+from spinn_edge.cli.compare import compare
 from spinn_edge.cli.demo import demo
 from spinn_edge.cli.export import export
 from spinn_edge.cli.inspection import inspect
@@ -27,7 +28,7 @@ app = typer.Typer(
     epilog="MODEL is a bundle folder, a .safetensors or .pt state dict (with --activation), "
     "package.module:factory (with --weights), a .pt2, a TorchScript file, or an .onnx.",
 )
-for _command in (demo, train, prune, export, verify, bench, inspect, runtimes):
+for _command in (demo, train, prune, export, verify, bench, compare, inspect, runtimes):
     app.command()(_command)
 
 

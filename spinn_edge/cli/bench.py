@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +11,8 @@ import typer
 from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
-    from spinn_edge.bench.measurement import BenchResult, Row
+    from spinn_edge.bench.measurement import Row
+    from spinn_edge.bench.result import BenchResult
 
 
 def bench(
@@ -33,10 +35,10 @@ def bench(
     threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
     launches: Annotated[
         int, typer.Option(help="Fresh processes for each model and runtime, alternating.", min=1)
-    ] = 3,
+    ] = 5,
     seconds: Annotated[
-        float, typer.Option(help="Time for samples, for each row and launch.")
-    ] = 0.5,
+        float, typer.Option(help="Most time for samples, for each row and launch.")
+    ] = 0.3,
     timeout: Annotated[
         float, typer.Option(help="Seconds after which a launch is ended.", min=1)
     ] = 300.0,
@@ -44,6 +46,10 @@ def bench(
     tf32: o.Tf32 = False,
     provider_option: o.ProviderOption = None,
     json: o.Json = None,
+    save_baseline: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write --json's document as the baseline of compare."),
+    ] = None,
     markdown: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Write the results tables; - for standard output."),
@@ -57,15 +63,23 @@ def bench(
 ) -> None:
     """Time a bundle on runtimes, each in processes of its own, after parity was checked there."""
     from spinn_edge.bench.session import BenchRequest, run_bench
+    from spinn_edge.bench.stored import check_baseline
+    from spinn_edge.bench.stored import save_baseline as store_baseline
     from spinn_edge.bench.timing import TimingRule
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
+    from spinn_edge.core.errors import UsageError
+    from spinn_edge.report.certainty import certainty_remarks
     from spinn_edge.report.console import bench_table
     from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
     from spinn_edge.report.remarks import row_remarks
 
-    printer = Printer(json, markdown)
+    if save_baseline == "-":
+        raise UsageError("--save-baseline -: expected a file; for standard output use --json -")
+    printer = Printer(json, markdown, save_baseline)
+    if save_baseline:
+        check_baseline(Path(save_baseline))  # before anything is measured
     request = BenchRequest(
         runtimes=o.runtime_names(runtime),
         every_runtime=runtime == "all",
@@ -98,10 +112,15 @@ def bench(
             # plain lines: a spinner would take time from what is measured
             on_job=lambda name, runtime: printer.say(f"timing {name} on {runtime}"),
         )
-    printer.show(bench_table(result, width=printer.width), *row_remarks(result))
+    printer.show(
+        bench_table(result, width=printer.width), *certainty_remarks(result), *row_remarks(result)
+    )
     printer.write(to_text(bench_document(result)), json)
     printer.write(results_markdown(result), markdown)
     raise_for_rows(result, every_runtime=runtime == "all")
+    if save_baseline:  # last: a run with a failed row must not replace a good baseline
+        store_baseline(to_text(bench_document(result)), Path(save_baseline))
+        printer.say(f"wrote {save_baseline}")
 
 
 def raise_for_rows(result: BenchResult, *, every_runtime: bool) -> None:

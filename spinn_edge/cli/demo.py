@@ -21,6 +21,7 @@ def demo(
     from spinn_edge.cli.output import EpochProgress, Printer
     from spinn_edge.core.errors import ParityError
     from spinn_edge.core.optional import require
+    from spinn_edge.report.certainty import certainty_remarks
     from spinn_edge.report.console import (
         audit_table,
         bench_table,
@@ -52,7 +53,11 @@ def demo(
             verification_table(verification, every_runtime=True),
             *verification_remarks(verification, every_runtime=True),
         )
-    printer.show(bench_table(tour.result, width=printer.width), *row_remarks(tour.result))
+    printer.show(
+        bench_table(tour.result, width=printer.width),
+        *certainty_remarks(tour.result),
+        *row_remarks(tour.result),
+    )
     printer.write(to_text(bench_document(tour.result)), str(out / "results.json"))
     printer.write(results_markdown(tour.result), str(out / "results.md"))
     if not all(verification.passed for verification in tour.verifications):

@@ -10,10 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.measurement import BOUNDARIES, BenchResult, Row
+from spinn_edge.bench.measurement import BOUNDARIES, Row
+from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import FileEntry, Manifest, PruningAudit, Scores
 from spinn_edge.report import formatting as f
+from spinn_edge.report.footprints import HEAD, TITLE, FootprintLine, footprint_lines
 from spinn_edge.report.latency_columns import (
     TITLES,
     Column,
@@ -45,7 +47,17 @@ def bench_table(result: BenchResult, *, width: int = FULL_WIDTH) -> Group:
         for boundary in BOUNDARIES
         if any(row.boundary == boundary for row in shown)
     ]
+    if lines := footprint_lines(shown):
+        tables.append(_footprint_table(lines))
     return Group(*tables) if tables else Group("nothing was timed")
+
+
+def _footprint_table(lines: Sequence[FootprintLine]) -> Table:
+    names, figures = HEAD[:2], HEAD[2:]
+    table = _table(TITLE, *names, *(f">{title}" for title in figures))
+    for line in lines:
+        table.add_row(*map(escape, line.cells))
+    return table
 
 
 def _latency_table(rows: Sequence[Row], boundary: str, width: int) -> Table:

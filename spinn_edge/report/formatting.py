@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from spinn_edge.bench.intervals import NO_DIFFERENCE, Interval
+from spinn_edge.bench.measurement import Row
 
 NOT_MEASURED = "not measured"
 
@@ -25,6 +28,24 @@ def size(count: int | None) -> str:
         if count >= factor:
             return f"{_three_digits(count / factor)} {unit}"
     return f"{count} B"
+
+
+def span(interval: Interval | None, value: Callable[[float], str]) -> str:
+    """Return ``14.9 µs to 15.8 µs``; a dash for None."""
+    return "–" if interval is None else f"{value(interval.low)} to {value(interval.high)}"
+
+
+def speedup(row: Row) -> str:
+    """Return ``3.04× (2.91 to 3.17)``, or that no difference was seen; a dash for None.
+
+    Without an interval the ratio stands alone.
+    """
+    if row.verdict == NO_DIFFERENCE:
+        return NO_DIFFERENCE
+    between = row.speedup_interval
+    if row.speedup is None or between is None:
+        return ratio(row.speedup)
+    return f"{ratio(row.speedup)} ({between.low:.2f} to {between.high:.2f})"
 
 
 def per_second(value: float | None) -> str:

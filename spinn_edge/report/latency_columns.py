@@ -67,6 +67,9 @@ _FIGURES = {
     "compute": Column(title="compute", text=lambda row: f.seconds(row.median_s)),
     "D2H": Column(title="D2H", text=lambda row: f.seconds(row.download_median_s), rank=1),
     "median": Column(title="median", text=lambda row: f.seconds(row.median_s)),
+    "interval": Column(
+        title="95 % interval", text=lambda row: f.span(row.median_interval_s, f.seconds), rank=5
+    ),
     "mean": Column(
         title="mean ± std",
         text=lambda row: (
@@ -79,7 +82,7 @@ _FIGURES = {
     "throughput": Column(
         title="throughput", text=lambda row: f.per_second(row.throughput_per_s), rank=6
     ),
-    "speed-up": Column(title="speed-up", text=lambda row: f.ratio(row.speedup)),
+    "speed-up": Column(title="speed-up", text=f.speedup),
     "kernels": Column(title="kernels", text=lambda row: f.whole(row.launches), rank=4),
     "parity": Column(
         title="parity",
@@ -89,10 +92,10 @@ _FIGURES = {
 }
 
 _ORDER = {
-    HOST_TO_HOST: ("median", "mean", "p90", "p99", "speed-up", "throughput", "parity"),
+    HOST_TO_HOST: ("median", "interval", "mean", "p90", "p99", "speed-up", "throughput", "parity"),
     DEVICE: (
-        *("H2D", "compute", "D2H", "mean", "p90", "p99"),
+        *("H2D", "compute", "D2H", "interval", "mean", "p90", "p99"),
         *("speed-up", "throughput", "kernels", "parity"),
     ),
-    ENQUEUE: ("median", "mean", "p90", "p99", "speed-up"),
+    ENQUEUE: ("median", "interval", "mean", "p90", "p99", "speed-up"),
 }

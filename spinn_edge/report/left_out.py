@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spinn_edge.bench.measurement import BenchResult, Row
+from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.result import BenchResult
 
 
 def split_rows(result: BenchResult) -> tuple[list[Row], list[Row]]:

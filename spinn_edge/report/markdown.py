@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from spinn_edge.bench.measurement import BOUNDARIES, BenchResult, BundleFacts, Row
+from spinn_edge.bench.measurement import BOUNDARIES, Row
+from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.report import formatting as f
+from spinn_edge.report.certainty import certainty_remarks
+from spinn_edge.report.footprints import HEAD, TITLE, footprint_lines
 from spinn_edge.report.latency_columns import (
     SPANS,
     figure_columns,
@@ -13,6 +16,7 @@ from spinn_edge.report.latency_columns import (
     several_precisions,
 )
 from spinn_edge.report.left_out import split_rows
+from spinn_edge.report.markdown_text import cell
 from spinn_edge.report.remarks import row_remarks, score_remarks
 
 
@@ -24,13 +28,14 @@ def results_markdown(result: BenchResult) -> str:
     parts = ["# Results", ""]
     if len(result.bundles) == 2:
         parts += [*_comparison(result), ""]
-    parts += [*_rows(result), *_notes(result), "", *_environment(result), ""]
+    parts += [*_rows(result), *_footprints(result), *_notes(result), ""]
+    parts += [*_environment(result), ""]
     return "\n".join(parts)
 
 
 def _comparison(result: BenchResult) -> Iterator[str]:
     before, after = result.bundles
-    yield from _table_head(["", _cell(before.name), _cell(after.name), "change"])
+    yield from _table_head(["", cell(before.name), cell(after.name), "change"])
     yield from _fact_lines(before, after)
     yield from _score_lines(before, after)
     for old, new in _paired(result):
@@ -40,13 +45,13 @@ def _comparison(result: BenchResult) -> Iterator[str]:
             continue
         change = "not comparable"
         if old.conditions == new.conditions:
-            change = f"{f.change(old.median_s, new.median_s)} ({f.ratio(new.speedup)})"
+            change = f"{f.change(old.median_s, new.median_s)} ({f.speedup(new)})"
         yield _line([label, f.seconds(old.median_s), f.seconds(new.median_s), change])
 
 
 def _latency_label(row: Row, result: BenchResult) -> str:
     """Name a latency by runtime and batch, and by what else differs in the result."""
-    parts = ["latency", _cell(f.served(row.runtime, row.served_by))]
+    parts = ["latency", cell(f.served(row.runtime, row.served_by))]
     parts += [row.precision] if several_precisions(result.rows) else []
     parts += [f"batch {row.batch}"]
     parts += [row.boundary] if len({r.boundary for r in result.rows}) > 1 else []
@@ -64,7 +69,7 @@ def _fact_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
         yield _line([label, f.whole(old), f.whole(new), _change(old, new)])
     sizes = [("parameter bytes", before.parameter_bytes, after.parameter_bytes)]
     sizes += [
-        (f"size of {_cell(path)}", before.file_bytes[path], after.file_bytes[path])
+        (f"size of {cell(path)}", before.file_bytes[path], after.file_bytes[path])
         for path in before.file_bytes
         if path in after.file_bytes
     ]
@@ -89,7 +94,7 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
     for name in shared:
         yield _line(
             [
-                f"R² {_cell(name)}",
+                f"R² {cell(name)}",
                 f.score(old.r2[name]),
                 f.score(new.r2[name]),
                 f.difference(old.r2[name], new.r2[name]),
@@ -98,7 +103,7 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
     for name in shared:
         yield _line(
             [
-                f"RMSE {_cell(name)}",
+                f"RMSE {cell(name)}",
                 f.magnitude(old.rmse[name]),
                 f.magnitude(new.rmse[name]),
                 f.change(old.rmse[name], new.rmse[name]),
@@ -107,7 +112,7 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
     for name in shared:
         yield _line(
             [
-                f"R² {_cell(name)}, linear regression",
+                f"R² {cell(name)}, linear regression",
                 f.score(old.linear_r2[name]),
                 f.score(new.linear_r2[name]),
                 "",
@@ -134,13 +139,22 @@ def _boundary_rows(rows: Sequence[Row], boundary: str) -> Iterator[str]:
     for row in rows:
         yield _line(
             [
-                *(_cell(column.text(row)) for column in names),
+                *(cell(column.text(row)) for column in names),
                 row.status,
-                *(_cell(column.text(row)) for column in figures),
+                *(cell(column.text(row)) for column in figures),
                 str(len(row.samples_s)),
                 str(len(row.launch_samples)),
             ]
         )
+
+
+def _footprints(result: BenchResult) -> Iterator[str]:
+    if lines := footprint_lines(result.rows):
+        yield f"{TITLE}:\n"
+        yield from _table_head(HEAD)
+        for line in lines:
+            yield _line([cell(text) for text in line.cells])
+        yield ""
 
 
 def _notes(result: BenchResult) -> Iterator[str]:
@@ -159,10 +173,11 @@ def _notes(result: BenchResult) -> Iterator[str]:
     )
     for facts in result.bundles:
         if facts.scores is not None:
-            yield f"\nScores of {_cell(facts.name)}: {_cell(facts.scores.source)}."
+            yield f"\nScores of {cell(facts.name)}: {cell(facts.scores.source)}."
             for remark in score_remarks(facts.scores, facts.name):
-                yield f"\n- {_cell(remark)}."
-    yield from (f"\n- {_cell(remark)}" for remark in row_remarks(result))
+                yield f"\n- {cell(remark)}."
+    remarks = (*certainty_remarks(result), *row_remarks(result))
+    yield from (f"\n- {cell(remark)}" for remark in remarks)
 
 
 def _environment(result: BenchResult) -> Iterator[str]:
@@ -170,8 +185,8 @@ def _environment(result: BenchResult) -> Iterator[str]:
     packages = ", ".join(f"{name} {version}" for name, version in env.packages.items())
     load = f.NOT_MEASURED if env.load_1min is None else env.load_1min
     yield (
-        f"Machine: {_cell(env.cpu)}, {env.cores} cores ({env.affinity} usable), load {load} at the "
-        f"start; GPU: {_cell(env.gpu)}; {_cell(env.system)}; Python {env.python}; {packages}. "
+        f"Machine: {cell(env.cpu)}, {env.cores} cores ({env.affinity} usable), load {load} at the "
+        f"start; GPU: {cell(env.gpu)}; {cell(env.system)}; Python {env.python}; {packages}. "
         f"Measured {result.created_utc}."
     )
 
@@ -197,11 +212,3 @@ def _table_head(cells: Sequence[str]) -> Iterator[str]:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _cell(text: str) -> str:
-    """Return foreign text that cannot break out of a table cell or become markup."""
-    flat = " ".join(text.split())
-    for character in "\\`*_[]<>|":
-        flat = flat.replace(character, f"\\{character}")
-    return flat

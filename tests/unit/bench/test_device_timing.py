@@ -50,7 +50,7 @@ def test_device_samples_are_what_the_device_measured_and_no_clock_of_ours():
     assert timing.compute_s == pytest.approx((10e-6, 20e-6, 30e-6))
     assert timing.upload_s == pytest.approx((1e-6, 2e-6, 3e-6))
     assert timing.download_s == pytest.approx((1e-7, 2e-7, 3e-7))
-    assert timing.warmup_runs == 2
+    assert timing.course.warmup_runs == 2
 
 
 def test_device_inputs_are_bound_once_before_the_first_inference():
@@ -98,7 +98,7 @@ def test_enqueue_samples_span_the_call_and_not_the_wait_for_its_end():
     runtime = FakeDeviceRuntime(same, clock, durations)
     timing = time_enqueue(runtime, FEEDS, rule(), clock)
     assert timing.samples_s == (1e-6, 2e-6, 3e-6)
-    assert timing.warmup_runs == 2
+    assert timing.course.warmup_runs == 2
     assert clock.now_ns > 5 * DEVICE_NS  # each of them was waited for, outside its sample
 
 

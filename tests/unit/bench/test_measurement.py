@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.environment import Environment
-from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row, pool
+from spinn_edge.bench.measurement import Row, pool
+from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.core.decode import decode
 from spinn_edge.runtimes.base import RuntimeFacts
 from tests.fakes.runtime import doubling_bundle
@@ -149,6 +150,10 @@ def test_a_row_has_its_published_keys_and_values():
         "samples_s": samples,
         "launch_samples": [2, 1],
         "warmup_runs": 20,
+        "steady": [],
+        "stopped_by": [],
+        "launch_medians_s": [pytest.approx(0.0015), 0.003],
+        "median_interval_s": None,
         "median_s": 0.002,
         "mean_s": pytest.approx(0.002),
         "std_s": pytest.approx(0.001),
@@ -161,7 +166,11 @@ def test_a_row_has_its_published_keys_and_values():
         "launches": None,
         "throughput_per_s": pytest.approx(500),
         "baseline_median_s": 0.004,
+        "baseline_medians_s": [],
         "speedup": pytest.approx(2),
+        "speedup_interval": None,
+        "noise_floor": None,
+        "verdict": None,
         "parity": {
             "passed": True,
             "output": "y",
@@ -169,6 +178,7 @@ def test_a_row_has_its_published_keys_and_values():
             "tolerance": 1e-4,
             "reason": None,
         },
+        "footprints": [],
         "file_bytes": 99,
     }
 

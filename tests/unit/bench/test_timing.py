@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from spinn_edge.bench.timing import TimingRule, time_inference
+from spinn_edge.bench.timing import (
+    BUDGET,
+    INTERVAL,
+    MOST_SAMPLES,
+    TimingRule,
+    time_inference,
+)
 from spinn_edge.core.errors import InferenceError, UsageError
 from tests.fakes.runtime import RUN_NS, FakeClock, FakeRuntime
 
@@ -28,6 +34,8 @@ def rule(**changes):
         "warmup_runs": 1,
         "warmup_s": 0.0,
         "budget_s": 1e6,
+        "warmup_cap_s": 0.0,
+        "median_within": -1.0,
         "most_samples": 10,
         "fewest_samples": 1,
     }
@@ -40,7 +48,7 @@ def rule(**changes):
 def test_each_sample_is_one_whole_inference_in_seconds():
     timing, runtime = time_fake(rule(most_samples=4), itertools.count(MS, MS))
     assert timing.samples_s == (0.002, 0.003, 0.004, 0.005)
-    assert timing.warmup_runs == 1
+    assert timing.course.warmup_runs == 1
     assert runtime.calls == ["bind", "run", "fetch"] * 5
 
 
@@ -109,12 +117,68 @@ def test_no_time_for_samples_is_refused(budget_s):
 def test_warm_up_lasts_until_both_limits_are_met():
     runs_first, _ = time_fake(rule(warmup_runs=20, warmup_s=0.003))
     time_first, _ = time_fake(rule(warmup_runs=2, warmup_s=0.012))
-    assert (runs_first.warmup_runs, time_first.warmup_runs) == (20, 12)
+    assert (runs_first.course.warmup_runs, time_first.course.warmup_runs) == (20, 12)
 
 
 def test_a_slow_runtime_is_warm_after_three_runs():
     timing, _ = time_fake(rule(warmup_runs=20, warmup_s=0.3), itertools.repeat(1000 * MS))
-    assert timing.warmup_runs == 3
+    assert timing.course.warmup_runs == 3
+
+
+def falling(*steps_ms, runs=20):
+    """Durations that fall step by step, each held for a number of runs, and then stay."""
+    for step in steps_ms:
+        yield from [step * MS] * runs
+    while True:
+        yield steps_ms[-1] * MS
+
+
+def test_warm_up_goes_on_until_two_windows_agree():
+    timing, _ = time_fake(
+        rule(warmup_runs=20, warmup_s=0.05, warmup_cap_s=100.0), falling(9, 7, 5, 4)
+    )
+    assert timing.course.steady
+    assert timing.course.warmup_runs == 20  # the first twenty are all alike
+    ramp = itertools.chain((n * MS // 10 for n in range(60, 10, -1)), itertools.repeat(MS))
+    timing, _ = time_fake(rule(warmup_runs=20, warmup_s=0.05, warmup_cap_s=100.0), ramp)
+    assert timing.course.steady
+    assert timing.course.warmup_runs > 50
+    assert max(timing.samples_s) == 0.001
+
+
+def test_warm_up_that_never_settles_ends_at_its_cap_and_says_so():
+    timing, _ = time_fake(
+        rule(warmup_runs=20, warmup_s=0.05, warmup_cap_s=3.0), itertools.count(MS, MS)
+    )
+    assert not timing.course.steady
+    assert timing.course.warmup_runs == 77  # 1 + 2 + … + 77 ms is the first sum above 3 s
+
+
+# --- when it ends
+
+
+def spread(share):
+    """Durations about 1 ms that swing to both sides by ``share``."""
+    return itertools.cycle([int(MS * (1 + share * step / 10)) for step in range(-10, 11)])
+
+
+def test_it_ends_when_the_interval_of_the_median_is_narrow():
+    timing, _ = time_fake(rule(most_samples=10_000, median_within=0.01), spread(0.05))
+    assert timing.course.stopped_by == INTERVAL
+    assert len(timing.samples_s) == 200
+
+
+def test_a_wide_interval_takes_more_samples():
+    timing, _ = time_fake(rule(most_samples=10_000, median_within=0.01), spread(0.2))
+    assert timing.course.stopped_by == INTERVAL
+    assert len(timing.samples_s) in (400, 800, 1600, 3200)
+
+
+def test_it_says_when_its_time_or_its_samples_ended_it():
+    timing, _ = time_fake(rule(budget_s=0.05, most_samples=10_000, fewest_samples=10))
+    assert (timing.course.stopped_by, len(timing.samples_s)) == (BUDGET, 50)
+    timing, _ = time_fake(rule(most_samples=7))
+    assert (timing.course.stopped_by, len(timing.samples_s)) == (MOST_SAMPLES, 7)
 
 
 def test_warm_up_runs_are_no_samples():
@@ -162,5 +226,5 @@ def test_garbage_collection_that_was_off_stays_off():
 
 def test_defaults_are_those_that_the_guide_states():
     default = TimingRule()
-    assert (default.warmup_runs, default.warmup_s, default.budget_s) == (20, 0.3, 1.0)
+    assert (default.warmup_runs, default.warmup_s, default.budget_s) == (20, 0.1, 0.3)
     assert (default.most_samples, default.fewest_samples) == (10_000, 30)

@@ -7,7 +7,7 @@ import pytest
 
 from spinn_edge.accuracy.golden_check import check_golden
 from spinn_edge.bench import worker
-from spinn_edge.bench.timing import Timing, TimingRule
+from spinn_edge.bench.timing import BUDGET, Course, Timing, TimingRule
 from spinn_edge.bench.worker import Job, row_from_json, run_job
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import (
@@ -75,7 +75,8 @@ def timed(monkeypatch):
 
     def time_inference(runtime, feeds, rule):
         calls.append(len(feeds["x"]))
-        return Timing(samples_s=(0.001,) * 5, warmup_runs=1)
+        course = Course(warmup_runs=1, steady=True, stopped_by=BUDGET)
+        return Timing(samples_s=(0.001,) * 5, course=course)
 
     monkeypatch.setattr(worker, "time_inference", time_inference)
     return calls
@@ -182,13 +183,29 @@ def test_a_failure_while_running_keeps_the_other_batches(run):
     assert (first.status, third.status) == ("ok", "ok")
 
 
-def test_memory_that_runs_out_says_what_to_do(run):
+def test_memory_that_runs_out_names_a_batch_that_fits(run):
     def exhaust(feeds):
-        raise MemoryError
+        if len(feeds["x"]) > 3:
+            raise MemoryError
+        return double(feeds)
 
-    (row,) = run(exhaust, (1,))
+    (row,) = run(exhaust, (100,))
     assert row.status == "failed"
-    assert "--batch" in str(row.reason)
+    assert row.reason == "out of memory at batch 100; 3 fits: --batch 3"
+
+
+def test_memory_that_is_not_there_for_one_sample_says_so(run):
+    def exhaust(feeds):
+        raise InferenceError("CUDA out of memory")
+
+    (row,) = run(exhaust, (8,))
+    assert "out of memory at batch 8, and no smaller one fits" in str(row.reason)
+
+
+def test_how_a_timing_went_is_in_its_row(run):
+    for row in run():
+        assert row.stopped_by == (BUDGET,)
+        assert row.steady == (True,)
 
 
 @pytest.mark.parametrize("compute", [double, off])
@@ -297,7 +314,7 @@ def test_device_memory_that_runs_out_fails_every_boundary_of_that_batch(run):
 
     rows = run(batches=(1, 4), make=Small)
     assert [row.status for row in rows] == ["ok"] * 3 + ["failed"] * 3
-    assert all("cudaErrorMemoryAllocation" in str(row.reason) for row in rows[3:])
+    assert {row.reason for row in rows[3:]} == {"out of memory at batch 4; 2 fits: --batch 2"}
 
 
 # --- what really loaded

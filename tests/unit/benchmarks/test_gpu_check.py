@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import spinn_edge
-from spinn_edge.bench.measurement import BenchResult
+from spinn_edge.bench.result import BenchResult
 from spinn_edge.runtimes.nvidia.driver import CudaDevice
 from tests.unit.report.results import DENSE, ENVIRONMENT, PRUNED, row
 

@@ -9,7 +9,7 @@ from spinn_edge.cli import app as module
 from spinn_edge.cli.options import INTERRUPTED
 from tests.unit.cli.conftest import Cli
 
-COMMANDS = ("demo", "train", "prune", "export", "verify", "bench", "inspect", "runtimes")
+COMMANDS = ("demo", "train", "prune", "export", "verify", "bench", "compare", "inspect", "runtimes")
 
 
 def test_help_lists_every_command_and_every_form_of_model(cli: Cli) -> None:

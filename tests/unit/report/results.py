@@ -7,7 +7,8 @@ from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.environment import Environment
-from spinn_edge.bench.measurement import BenchResult, BundleFacts, Row
+from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.core.manifest import Scores
 from spinn_edge.runtimes.base import RuntimeFacts
 

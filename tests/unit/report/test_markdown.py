@@ -156,6 +156,7 @@ def test_a_row_shows_its_own_numbers():
         "batch": "1",
         "status": "ok",
         "median": "100 µs",
+        "95 % interval": "100 µs to 100 µs",
         "mean ± std": "109 µs ± 89.6 µs",
         "p90": "100 µs",
         "p99": "109 µs",
@@ -171,7 +172,7 @@ def test_a_row_shows_its_own_numbers():
 
 def test_a_row_that_was_not_timed_shows_dashes_and_its_reason_below():
     text = results_markdown(result((unavailable("pruned", "no GPU\nhere"),), (PRUNED,)))
-    assert tables(text)[0][2][3:] == ["unavailable", *["–"] * 7, "0", "0"]
+    assert tables(text)[0][2][3:] == ["unavailable", *["–"] * 8, "0", "0"]
     assert "- pruned, trt, batch 1: unavailable: no GPU here" in text
 
 
@@ -181,7 +182,7 @@ def test_a_parity_that_failed_is_shown():
     off = Parity(passed=False, output="y", max_abs=0.125, tolerance=1e-5, reason="differs")
     failed = row("pruned", 0.0, status="failed", reason="differs", samples_s=(), parity=off)
     line = tables(results_markdown(result((failed,), (PRUNED,))))[0][2]
-    assert (line[3], line[4], line[10]) == ("failed", "–", "0.125")
+    assert (line[3], line[4], line[11]) == ("failed", "–", "0.125")
 
 
 def test_every_number_comes_from_the_result():
@@ -197,7 +198,7 @@ def test_every_number_comes_from_the_result():
     )  # fmt: skip
     rows = (other.rows[0], replace(other.rows[0], bundle="pruned", samples_s=()))
     text = results_markdown(replace(other, rows=rows))
-    constant = "Results R² RMSE p90 p99 fp32"
+    constant = "Results R² RMSE p90 p99 fp32 95 % 0.0"
     environment = "48 2 0.25 6.1 3.11.9 2.4.1 2026-01-02T03:04:05+00:00"
     of_rows = "1 700 ms 763 627 6.27 700 763 1/s 0 1000 3.25e-07"
     facts = "77 66 308 264 14.3"

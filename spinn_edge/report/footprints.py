@@ -1,0 +1,88 @@
+"""What a runtime costs before and beside its latency: start, first inference, memory."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from spinn_edge.bench.footprint import Footprint
+from spinn_edge.bench.measurement import Row
+from spinn_edge.report import formatting as f
+
+TITLE = "Footprint of one process, median of its launches"
+HEAD = ("bundle", "runtime", "import", "load", "first inference", "memory after load", "peak")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FootprintLine:
+    """One bundle on one runtime; times in seconds, memory in bytes.
+
+    Attributes:
+        bundle: its name.
+        runtime: its name, with the one that stood in, and the precision where it is not fp32.
+        import_s: importing the runtime's library.
+        load_s: from the file to an open runtime.
+        first_inference_s: compilation and allocation included.
+        resident_after_load_bytes: VmRSS when it was open.
+        peak_resident_bytes: VmHWM at the end, every batch size included.
+    """
+
+    bundle: str
+    runtime: str
+    import_s: float | None
+    load_s: float | None
+    first_inference_s: float | None
+    resident_after_load_bytes: int | None
+    peak_resident_bytes: int | None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The line under ``HEAD``."""
+        return (
+            self.bundle,
+            self.runtime,
+            f.seconds(self.import_s),
+            f.seconds(self.load_s),
+            f.seconds(self.first_inference_s),
+            f.size(self.resident_after_load_bytes),
+            f.size(self.peak_resident_bytes),
+        )
+
+
+def footprint_lines(rows: Sequence[Row]) -> list[FootprintLine]:
+    """Return a line for each bundle, runtime and precision of which a process was watched."""
+    groups: dict[tuple[str, str, str], list[Footprint]] = {}
+    for row in rows:
+        mark = "" if row.precision == "fp32" else f" {row.precision}"
+        name = f.served(row.runtime, row.served_by) + mark
+        groups.setdefault((row.bundle, name, row.precision), []).extend(row.footprints)
+    return [
+        FootprintLine(
+            bundle=bundle,
+            runtime=runtime,
+            import_s=_median(found, lambda one: one.import_s),
+            load_s=_median(found, lambda one: one.load_s),
+            first_inference_s=_median(found, lambda one: one.first_inference_s),
+            resident_after_load_bytes=_whole(
+                _median(found, lambda one: one.resident_after_load_bytes)
+            ),
+            peak_resident_bytes=max(
+                (one.peak_resident_bytes for one in found if one.peak_resident_bytes is not None),
+                default=None,
+            ),
+        )
+        for (bundle, runtime, _), found in groups.items()
+        if found
+    ]
+
+
+def _median(
+    found: Iterable[Footprint], figure: Callable[[Footprint], float | None]
+) -> float | None:
+    known = [value for one in found if (value := figure(one)) is not None]
+    return statistics.median(known) if known else None
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
