@@ -68,6 +68,31 @@ def batch_of(specs: Sequence[TensorSpec], feeds: Feeds) -> int:
     return int(feeds[specs[0].name].shape[0])
 
 
+def are_as_before(
+    specs: Sequence[TensorSpec], shapes: Mapping[str, tuple[int, ...]], feeds: Feeds
+) -> bool:
+    """Tell whether names, dtypes and shapes are those of feeds that :func:`check_feeds` has passed.
+
+    The whole check takes a tenth of the time of a small network; this one takes little.
+
+    Args:
+        specs: of the model's inputs.
+        shapes: of the feeds that were passed; empty where there were none.
+        feeds: the new ones.
+    """
+    if len(feeds) != len(shapes):
+        return False
+    for spec in specs:
+        array = feeds.get(spec.name)
+        if (
+            type(array) is not np.ndarray
+            or array.shape != shapes[spec.name]
+            or array.dtype != spec.dtype
+        ):
+            return False
+    return True
+
+
 def check_feeds(specs: Sequence[TensorSpec], feeds: Feeds) -> None:
     """Refuse feeds whose names, shapes, dtypes or batch sizes do not fit ``specs``.
 

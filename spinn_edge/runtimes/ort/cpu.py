@@ -9,7 +9,7 @@ import numpy as np
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import InferenceError, first_line, install_command
 from spinn_edge.core.optional import installed_version, require
-from spinn_edge.core.tensors import Array, Feeds, TensorSpec, batch_of, check_feeds
+from spinn_edge.core.tensors import Array, Feeds, TensorSpec, are_as_before, batch_of, check_feeds
 from spinn_edge.runtimes.base import Availability, OpenOptions, RuntimeFacts, only_file
 from spinn_edge.runtimes.ort.session import CPU, open_session, spec_of
 
@@ -42,6 +42,7 @@ class OnnxRuntime:
         self._session: Any = session
         self._binding = session.io_binding()
         self._device_outputs: list[str] = []
+        self._shapes: dict[str, tuple[int, ...]] = {}
         self._inputs: dict[str, Array] = {}
         self._outputs: dict[str, Array] = {}
         self._has_run = False
@@ -49,12 +50,11 @@ class OnnxRuntime:
     def bind(self, feeds: Feeds) -> None:
         if self._session is None:
             raise InferenceError("the runtime was closed; open the bundle again")
-        check_feeds(self.inputs, feeds)
-        if any(
-            spec.name not in self._inputs or self._inputs[spec.name].shape != feeds[spec.name].shape
-            for spec in self.inputs
-        ):
+        if not are_as_before(self.inputs, self._shapes, feeds):
+            check_feeds(self.inputs, feeds)
+            self._shapes = {}  # until the buffers are there
             self._allocate(feeds)
+            self._shapes = {name: buffer.shape for name, buffer in self._inputs.items()}
         for name, buffer in self._inputs.items():
             np.copyto(buffer, feeds[name])
         self._has_run = False
@@ -86,7 +86,7 @@ class OnnxRuntime:
             self._binding.clear_binding_inputs()
             self._binding.clear_binding_outputs()
         self._session, self._has_run = None, False
-        self._inputs, self._outputs = {}, {}
+        self._inputs, self._outputs, self._shapes = {}, {}, {}
 
     def _allocate(self, feeds: Feeds) -> None:
         """Make host buffers of the feeds' shapes and bind them by address."""

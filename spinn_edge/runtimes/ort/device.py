@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from spinn_edge.core.errors import InferenceError
-from spinn_edge.core.tensors import Array, Feeds, TensorSpec, batch_of, check_feeds
+from spinn_edge.core.tensors import Array, Feeds, TensorSpec, are_as_before, batch_of, check_feeds
 from spinn_edge.runtimes.base import DeviceStages, RuntimeFacts
 from spinn_edge.runtimes.nvidia.buffers import CudaBuffers
 from spinn_edge.runtimes.ort.session import told_by
@@ -89,10 +89,12 @@ class OrtCudaRuntime:
             InferenceError: a name, shape or dtype does not fit, CUDA refused, or too many graphs.
         """
         self._require_open()
-        check_feeds(self.inputs, feeds)
+        known = are_as_before(self.inputs, self._shapes, feeds)
+        if not known:
+            check_feeds(self.inputs, feeds)
         self._bound = self._has_run = False  # until all of this has worked
-        shapes = {spec.name: feeds[spec.name].shape for spec in self.inputs}
-        if shapes != self._shapes:
+        if not known:
+            shapes = {spec.name: feeds[spec.name].shape for spec in self.inputs}
             self._bind_shapes(shapes, batch_of(self.inputs, feeds))
         self._buffers.stage(feeds)
         self._buffers.upload()

@@ -18,11 +18,9 @@ import threading
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import InferenceError, RuntimeUnavailableError
-from spinn_edge.core.tensors import Array, Feeds, TensorSpec, check_feeds
+from spinn_edge.core.tensors import Array, Feeds, TensorSpec, are_as_before, check_feeds
 from spinn_edge.runtimes.base import DeviceStages, RuntimeFacts
 from spinn_edge.runtimes.nvidia.buffers import CudaBuffers
 from spinn_edge.runtimes.nvidia.driver import DRIVER_ADVICE
@@ -121,7 +119,7 @@ class TensorRTRuntime:
         """
         self._require_open()
         self._bound = self._has_run = False  # until all of this has worked
-        if self._are_as_before(feeds):
+        if are_as_before(self.inputs, self._shapes, feeds):
             self._buffers.stage(feeds)
             self._buffers.upload()
         else:
@@ -215,23 +213,6 @@ class TensorRTRuntime:
             return OneContext(self._loaded, self._buffers, runtime_config)
         kind = GraphContexts if graphs else OneContext
         return kind(self._loaded, self._buffers)
-
-    def _are_as_before(self, feeds: Feeds) -> bool:
-        """True when names, dtypes and shapes are those of the bind before, which were checked.
-
-        The whole check takes as long as a small network does.
-        """
-        if len(feeds) != len(self._shapes):
-            return False
-        for spec in self.inputs:
-            array = feeds.get(spec.name)
-            if (
-                not isinstance(array, np.ndarray)
-                or array.shape != self._shapes[spec.name]
-                or array.dtype != spec.dtype
-            ):
-                return False
-        return True
 
     def _bind_other_shapes(self, feeds: Feeds) -> None:
         check_feeds(self.inputs, feeds)

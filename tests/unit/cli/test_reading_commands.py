@@ -509,3 +509,28 @@ def test_verify_of_an_engine_of_another_version_leaves_with_5_and_names_both(
     assert done.code == 5
     assert "1.2.3.4" in done.err
     assert installed in done.err
+
+
+def test_a_baseline_is_saved_and_compare_takes_it(cli: Cli, exported: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "base.json"
+    measure = ("bench", exported, "--runtime", "ort-cpu", "--batch", "1", "--seconds", "0.01")
+    done = cli(*measure, "--launches", "1", "--save-baseline", stored)
+    assert done.code == 0
+    assert f"wrote {stored}" in done.err
+    fresh = tmp_path / "new.json"
+    assert cli(*measure, "--launches", "1", "--json", fresh).code == 0
+    compared = cli("compare", stored, fresh)
+    assert compared.code == 0
+    assert "too few launches" in compared.out
+
+
+def test_a_baseline_replaces_nothing_that_is_no_result(
+    cli: Cli, exported: Path, tmp_path: Path
+) -> None:
+    precious = tmp_path / "precious.json"
+    precious.write_text("[1, 2]")
+    done = cli("bench", exported, "--runtime", "ort-cpu", "--save-baseline", precious)
+    assert done.code == 2
+    assert "timing" not in done.err
+    assert precious.read_text() == "[1, 2]"
+    assert cli("bench", exported, "--save-baseline", "-").code == 2

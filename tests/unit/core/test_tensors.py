@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn_edge.core.errors import BundleError, InferenceError
-from spinn_edge.core.tensors import TensorSpec, batch_of, check_feeds, describe
+from spinn_edge.core.tensors import TensorSpec, are_as_before, batch_of, check_feeds, describe
 
 FLOAT32 = np.dtype("float32")
 INPUT = TensorSpec("input", (None, 18), FLOAT32)
@@ -105,3 +105,36 @@ def test_feed_that_does_not_fit_is_refused(
 
     assert given in str(caught.value)
     assert expected in str(caught.value)
+
+
+SPECS = (
+    TensorSpec("a", (None, 3), np.dtype("float32")),
+    TensorSpec("b", (None, 2), np.dtype("float32")),
+)
+SHAPES = {"a": (4, 3), "b": (4, 2)}
+
+
+def feeds_of(**changes):
+    feeds = {name: np.zeros(shape, np.float32) for name, shape in SHAPES.items()}
+    return {name: array for name, array in (feeds | changes).items() if array is not None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({}, True),
+        ({"a": np.zeros((4, 3), np.float64)}, False),
+        ({"a": np.zeros((5, 3), np.float32)}, False),
+        ({"a": np.zeros((4, 3), ">f4")}, False),
+        ({"b": None}, False),
+        ({"c": np.zeros((4, 2), np.float32)}, False),
+        ({"b": None, "c": np.zeros((4, 2), np.float32)}, False),
+        ({"a": [[0.0] * 3] * 4}, False),
+    ],
+)
+def test_only_feeds_like_those_that_passed_need_no_check(changes, known):
+    assert are_as_before(SPECS, SHAPES, feeds_of(**changes)) is known
+
+
+def test_the_first_feeds_are_never_known():
+    assert not are_as_before(SPECS, {}, feeds_of())
