@@ -45,7 +45,7 @@ def _comparison(result: BenchResult) -> Iterator[str]:
             continue
         change = "not comparable"
         if old.conditions == new.conditions:
-            change = f"{f.change(old.median_s, new.median_s)} ({f.speedup(new)})"
+            change = f"{f.change(old.median_s, new.median_s)}, {f.speedup(new)}"
         yield _line([label, f.seconds(old.median_s), f.seconds(new.median_s), change])
 
 
