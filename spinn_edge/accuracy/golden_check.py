@@ -18,18 +18,28 @@ can hide a wrong weight; large samples must not make the check longer than the t
 def golden_limits(manifest: Manifest, precision: str, facts: RuntimeFacts) -> dict[str, Array]:
     """Return each channel's limit against the golden outputs, for what really loaded.
 
-    A runtime that may round to TF32 gets the limit of fp16, whatever its file holds: the factors
-    of its products keep no more.
-
     Args:
         manifest: says the channels' scale.
+        precision: which of the bundle's files was opened.
+        facts: of the open runtime.
+    """
+    return against_reference(manifest.parity, rounding_of(precision, facts))
+
+
+def rounding_of(precision: str, facts: RuntimeFacts) -> str:
+    """Return the precision whose limit an open runtime gets.
+
+    One that may round to TF32 gets that of fp16, whatever its file holds: the factors of its
+    products keep no more.
+
+    Args:
         precision: which of the bundle's files was opened.
         facts: of the open runtime.
 
     Source: NVIDIA A100 Tensor Core GPU Architecture (2020): TF32 has the 10 bits of mantissa of
     fp16, and the 8 bits of exponent of fp32.
     """
-    return against_reference(manifest.parity, "fp16" if facts.tf32 else precision)
+    return "fp16" if facts.tf32 else precision
 
 
 def check_golden(

@@ -11,8 +11,9 @@ import functools
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from spinn_edge.core.optional import installed_version, require
 
@@ -133,14 +134,26 @@ def can_tell() -> bool:
 def _geometric_interval(values: tuple[float, ...]) -> Interval | None:
     if len(values) < FEWEST_LAUNCHES or not can_tell():
         return None
+    if len(set(values)) == 1:  # every resample is the same: scipy would warn of it
+        return Interval(low=values[0], high=values[0])
+    return bootstrap((values,), lambda logs, axis: logs.mean(axis=axis))
+
+
+def bootstrap(groups: Sequence[Sequence[float]], log_statistic: Callable[..., Any]) -> Interval:
+    """Return the percentile bootstrap interval of a statistic of logarithms, as a figure again.
+
+    Args:
+        groups: positive figures, at least two unlike; each group is drawn from by itself.
+        log_statistic: takes the logarithms of every group and ``axis``.
+
+    Raises:
+        MissingDependencyError: scipy is not installed.
+    """
     numpy = require("numpy", extra="bench")
     stats = require("scipy.stats", extra="bench")
-    logs = numpy.log(numpy.asarray(values, float))
-    if float(numpy.ptp(logs)) == 0.0:  # every resample is the same: scipy would warn of it
-        return Interval(low=values[0], high=values[0])
     found = stats.bootstrap(
-        (logs,),
-        numpy.mean,
+        tuple(numpy.log(numpy.asarray(group, float)) for group in groups),
+        log_statistic,
         confidence_level=CONFIDENCE,
         n_resamples=RESAMPLES,
         method="percentile",

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from spinn_edge.bench.intervals import (
-    CONFIDENCE,
     FEWEST_LAUNCHES,
-    RESAMPLES,
     SLOWER,
     Interval,
+    bootstrap,
     launch_medians,
     noise_floor,
     verdict_on,
 )
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.row_pairing import row_name
-from spinn_edge.core.optional import require
 
 TOO_FEW = "too few launches"
 
@@ -106,22 +102,9 @@ def ratio_interval(old_s: Sequence[float], new_s: Sequence[float]) -> Interval |
     """
     if min(len(old_s), len(new_s)) < FEWEST_LAUNCHES:
         return None
-    numpy = require("numpy", extra="bench")
-    stats = require("scipy.stats", extra="bench")
-    before, after = numpy.log(old_s), numpy.log(new_s)
-    if numpy.ptp(before) == numpy.ptp(after) == 0.0:  # every resample is the same
+    if len(set(old_s)) == len(set(new_s)) == 1:  # every resample is the same
         exact = new_s[0] / old_s[0]
         return Interval(low=exact, high=exact)
-
-    def log_ratio(first: Any, second: Any, axis: int) -> Any:
-        return numpy.mean(second, axis=axis) - numpy.mean(first, axis=axis)
-
-    found = stats.bootstrap(
-        (before, after),
-        log_ratio,
-        confidence_level=CONFIDENCE,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=numpy.random.default_rng(0),  # the same two files give the same verdict
-    ).confidence_interval
-    return Interval(low=math.exp(found.low), high=math.exp(found.high))
+    return bootstrap(
+        (old_s, new_s), lambda old, new, axis: new.mean(axis=axis) - old.mean(axis=axis)
+    )

@@ -120,6 +120,12 @@ class Row:
         return (self.facts.served_by if self.facts else "") or self.runtime
 
     @property
+    def served_how(self) -> str:
+        """The part of :attr:`conditions` that nobody asked for, in words: ``ort-cpu, TF32 off``."""
+        tf32 = self.facts.tf32 if self.facts else None
+        return self.served_by + {True: ", TF32 on", False: ", TF32 off", None: ""}[tf32]
+
+    @property
     def median_s(self) -> float | None:
         """Median latency; the figure that comparisons use."""
         return _median(self.samples_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from spinn_edge.bench.machine_files import read_bytes_line
 from spinn_edge.core.errors import SpinnEdgeError
 from spinn_edge.core.golden import Golden
 from spinn_edge.runtimes.base import Runtime, infer
@@ -37,10 +38,10 @@ def limit_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
     try:
         import resource
 
-        free_kib = re.search(r"^MemAvailable:\s*(\d+) kB", meminfo.read_text("ascii"), re.MULTILINE)
-        if free_kib is None:
+        free_bytes = read_bytes_line(meminfo, "MemAvailable")
+        if free_bytes is None:
             return None
-        limit = int(int(free_kib[1]) * 1024 * _SHARE)
+        limit = int(free_bytes * _SHARE)
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard != resource.RLIM_INFINITY:
             limit = min(limit, hard)

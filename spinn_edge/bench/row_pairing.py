@@ -109,9 +109,4 @@ def _why_lost(row: Row, counterpart: Row | None, key: Key, after: dict[Key, Row]
         return "not in NEW"
     if counterpart.status != "ok":
         return f"{counterpart.status} in NEW: {counterpart.reason}"
-    return f"{_how(row)} in OLD, {_how(counterpart)} in NEW"
-
-
-def _how(row: Row) -> str:
-    tf32 = row.facts.tf32 if row.facts else None
-    return f"served by {row.served_by}" + {True: ", TF32 on", False: ", TF32 off", None: ""}[tf32]
+    return f"served by {row.served_how} in OLD, served by {counterpart.served_how} in NEW"

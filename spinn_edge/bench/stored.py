@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from spinn_edge.bench.intervals import launch_medians
 from spinn_edge.bench.measurement import BOUNDARIES, Row
 from spinn_edge.bench.result import RESULTS_SCHEMA_VERSION, BenchResult, BundleFacts
+from spinn_edge.core.atomic import write_atomically
 from spinn_edge.core.decode import decode
 from spinn_edge.core.errors import BundleError, UsageError
 
@@ -74,16 +73,8 @@ def save_baseline(document: str, path: Path) -> None:
     target = path.resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(document)
-            # mkstemp makes a file that its owner alone can read; a baseline is there to be shared
-            Path(name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o644)
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644  # it is to be shared
+        write_atomically(target, document.encode("utf-8"), mode=mode)
     except OSError as exc:
         raise UsageError(f"cannot write {path}: {exc}; name another file") from exc
 

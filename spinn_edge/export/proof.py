@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spinn_edge.accuracy.golden_check import check_golden
+from spinn_edge.accuracy.golden_check import check_golden, rounding_of
 from spinn_edge.accuracy.parity import against_eager
 from spinn_edge.accuracy.verification import verification_batches
 from spinn_edge.core.bundle import Bundle
@@ -50,8 +50,7 @@ def prove(
     options = OpenOptions(precision=precision, trust_engine_code=True)
     backend = registry.open_backend(runtime, bundle, options)
     try:
-        # TF32 rounds factors to as many bits as fp16 has.
-        limits = against_eager(bundle.manifest.parity, "fp16" if backend.facts.tf32 else precision)
+        limits = against_eager(bundle.manifest.parity, rounding_of(precision, backend.facts))
         for batch in verification_batches(bundle.manifest, backend.facts):
             try:
                 parity = check_golden(backend, reference, batch, limits)

@@ -119,16 +119,11 @@ def _not_compared(result: BenchResult) -> Iterator[str]:
         if row.conditions != before.conditions:
             words = (
                 f"{row.bundle}, {_runtime(row, result.rows)}: not compared with {before.bundle}: "
-                f"{_how(row)} here, {_how(before)} there"
+                f"{row.served_how} here, {before.served_how} there"
             )
             if words not in said:
                 yield words
             said.add(words)
-
-
-def _how(row: Row) -> str:
-    tf32 = row.facts.tf32 if row.facts else None
-    return row.served_by + {True: ", TF32 on", False: ", TF32 off", None: ""}[tf32]
 
 
 def _launch_words(verdict: LaunchVerdict) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spinn_edge.core.errors import RuntimeUnavailableError
+from spinn_edge.runtimes.base import Availability
 
 DRIVER_ADVICE = "install an NVIDIA driver; check it with: nvidia-smi"
 
@@ -85,6 +86,20 @@ def find_device(load: LoadLibrary = ctypes.CDLL) -> CudaDevice:
         compute_capability=f"{major}.{minor}",
         driver_version=f"{version // 1000}.{version % 1000 // 10}",
     )
+
+
+def gpu_availability(version: str | None, find: Callable[[], CudaDevice]) -> Availability:
+    """Say whether there is a GPU, for the probe of a runtime whose packages are all here.
+
+    Args:
+        version: of the runtime's package.
+        find: asks the driver, as :func:`find_device` does.
+    """
+    try:
+        find()
+    except RuntimeUnavailableError as exc:
+        return Availability(version=version, reason=str(exc), install=DRIVER_ADVICE)
+    return Availability(version=version)
 
 
 def _number(library: Any, function: str, *arguments: Any) -> int:

@@ -22,7 +22,12 @@ from spinn_edge.core.errors import (
 from spinn_edge.core.optional import installed_version, require
 from spinn_edge.runtimes.base import Availability, OpenOptions, RuntimeFacts, only_file
 from spinn_edge.runtimes.nvidia.buffers import CudaBuffers
-from spinn_edge.runtimes.nvidia.driver import DRIVER_ADVICE, CudaDevice, find_device
+from spinn_edge.runtimes.nvidia.driver import (
+    DRIVER_ADVICE,
+    CudaDevice,
+    find_device,
+    gpu_availability,
+)
 from spinn_edge.runtimes.ort.device import OrtCudaRuntime, TimedOrtCudaRuntime
 from spinn_edge.runtimes.ort.session import CUDA, describe_fallback, open_session
 
@@ -161,11 +166,7 @@ def probe_cuda(
         return Availability(
             version=version, reason="cuda-bindings is not installed", install=install
         )
-    try:
-        find()
-    except RuntimeUnavailableError as exc:
-        return Availability(version=version, reason=str(exc), install=DRIVER_ADVICE)
-    return Availability(version=version)
+    return gpu_availability(version, find)
 
 
 def _open_here(bundle: Bundle, options: OpenOptions, *, graph: bool) -> OrtCudaRuntime:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 
-from spinn_edge.core.errors import RuntimeUnavailableError, install_command
+from spinn_edge.core.errors import install_command
 from spinn_edge.core.optional import installed_version
 from spinn_edge.runtimes.base import Availability
-from spinn_edge.runtimes.nvidia.driver import DRIVER_ADVICE, find_device
+from spinn_edge.runtimes.nvidia.driver import find_device, gpu_availability
 
 CUDA_BUILD = (
     "pip uninstall torch && pip install torch with the command that "
@@ -52,11 +52,7 @@ def probe_cuda() -> Availability:
             reason=f"torch {found.version} is a CPU build",
             install=CUDA_BUILD,
         )
-    try:
-        find_device()
-    except RuntimeUnavailableError as exc:
-        return Availability(version=found.version, reason=str(exc), install=DRIVER_ADVICE)
-    return found
+    return gpu_availability(found.version, find_device)
 
 
 def probe_cuda_compiler() -> Availability:

@@ -6,10 +6,9 @@ time and nothing else, so a folder that cannot be read or written is not an erro
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from spinn_edge.core.atomic import write_atomically
 from spinn_edge.runtimes.trt.backend import Backend
 
 
@@ -44,14 +43,7 @@ class EngineCache:
         path = self.path(kind, backend, target)
         try:
             path.parent.mkdir(exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            try:
-                with os.fdopen(handle, "wb") as stream:
-                    stream.write(content)
-                os.replace(name, path)
-            except OSError:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_atomically(path, content)
         except OSError:
             return False
         return True

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.errors import RuntimeUnavailableError, install_command
+from spinn_edge.core.errors import install_command
 from spinn_edge.core.optional import installed_version, require
 from spinn_edge.runtimes.base import Availability, OpenOptions
-from spinn_edge.runtimes.nvidia.driver import DRIVER_ADVICE, CudaDevice, find_device
+from spinn_edge.runtimes.nvidia.driver import CudaDevice, find_device, gpu_availability
 from spinn_edge.runtimes.trt.backend import EXTRAS, RTX
 from spinn_edge.runtimes.trt.preflight import choose_engine
 from spinn_edge.runtimes.trt.runtime import TensorRTRuntime
@@ -58,11 +58,7 @@ def probe(
             reason="cuda-bindings is not installed",
             install=install_command(EXTRAS[RTX]),
         )
-    try:
-        find()
-    except RuntimeUnavailableError as exc:
-        return Availability(version=version, reason=str(exc), install=DRIVER_ADVICE)
-    return Availability(version=version)
+    return gpu_availability(version, find)
 
 
 def _open(bundle: Bundle, options: OpenOptions, *, graphs: bool) -> TensorRTRuntime:
