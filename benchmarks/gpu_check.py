@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from recorded import RESULTS, Figure, figures_table, without_samples, write_recorded
 
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.bench.session import BenchRequest, run_bench
@@ -56,23 +57,6 @@ RUNTIMES = (
 )
 WRAPPED = ("trt", "ort-cuda", "ort-cuda-graph")
 """Runtimes that ``raw_cuda.py`` also drives without us."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """One line of the acceptance table.
-
-    Attributes:
-        name: what.
-        wanted: the limit, in words.
-        measured: the value, in words; why there is none otherwise.
-        met: None where it was not measured.
-    """
-
-    name: str
-    wanted: str
-    measured: str
-    met: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--out", type=Path, default=HERE / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--dense", type=Path, help="bundle to take instead of making one")
     parser.add_argument("--pruned", type=Path, help="bundle to take instead of making one")
     parser.add_argument("--seconds", type=float, default=0.2, help="time for samples of each row")
@@ -243,7 +227,9 @@ def _time(
         pruned,
         request,
         baseline=dense,
-        on_job=lambda bundle, name: print(f"timing {bundle} on {name}", flush=True),
+        on_launch=lambda item, launch: print(
+            f"launch {launch}: {item.label} on {item.runtime}", flush=True
+        ),
     )
 
 
@@ -365,10 +351,7 @@ def _limit(name: str, value: float | None, limit: float, note: str = "") -> Figu
 def _summary(result: BenchResult) -> dict[str, Any]:
     """Return the result without its raw samples, which would be megabytes in a repository."""
     document = bench_document(result)
-    for row in document["rows"]:
-        for key in [key for key in row if key.endswith("samples_s")]:
-            row[f"{key.removesuffix('_s')}_taken"] = len(row.pop(key))
-    return document
+    return document | {"rows": without_samples(document["rows"])}
 
 
 def _write(
@@ -378,16 +361,13 @@ def _write(
     device: CudaDevice,
     out: Path,
 ) -> None:
-    verdict = {True: "met", False: "MISSED", None: "not measured"}
     lines = [
         f"# GPU check on {device.name}",
         "",
         f"`make gpu-check`; {document['wall_s']} s; {device.sm}, driver for CUDA "
         f"{device.driver_version}. Tests marked `gpu`: {document['tests']['closing_line']}",
         "",
-        "| figure | wanted | measured | |",
-        "|---|---|---|---|",
-        *(f"| {f.name} | {f.wanted} | {f.measured} | {verdict[f.met]} |" for f in figures),
+        *figures_table(figures),
         "",
         "Skipped:" if document["skipped"] else "Nothing was skipped.",
         *(f"- {' '.join(reason.split())}" for reason in document["skipped"]),
@@ -395,12 +375,8 @@ def _write(
     ]
     if result is not None:
         lines.append(results_markdown(result))
-    out.mkdir(parents=True, exist_ok=True)
-    stem = "gpu-" + re.sub(r"[^a-z0-9]+", "-", device.name.lower()).strip("-")
-    (out / f"{stem}.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    (out / f"{stem}.md").write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines[:12]))
-    print(f"wrote {out / stem}.json and .md")
+    write_recorded(out, "gpu", device.name, document, lines)
 
 
 if __name__ == "__main__":

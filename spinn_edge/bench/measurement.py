@@ -23,13 +23,16 @@ from spinn_edge.core.decode import encode
 from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.runtimes.base import RuntimeFacts
 
-HOST_TO_HOST, DEVICE, ENQUEUE = "host-to-host", "device", "enqueue"
-BOUNDARIES = (HOST_TO_HOST, DEVICE, ENQUEUE)
+HOST_TO_HOST, BOUND, DEVICE, ENQUEUE = "host-to-host", "bound", "device", "enqueue"
+BOUNDARIES = (HOST_TO_HOST, BOUND, DEVICE, ENQUEUE)
 """What one sample spans. Figures of different boundaries are never compared.
 
 ``host-to-host``: from numpy inputs in host memory to numpy outputs in host memory: the check of the
 feeds, the copy in, the run, the wait for its end and the copy out. Wall time. What an application
-pays, and the only boundary of a runtime on the CPU.
+pays.
+
+``bound``: the run and the wait for its end, on inputs that were bound before; no copies. Wall time.
+What an application pays that writes its inputs where the runtime reads them.
 
 ``device``: between two events around the enqueue on the device's stream, the copies left out. Time
 of the device; the copies stand beside it in ``upload_samples_s`` and ``download_samples_s``. Two
@@ -60,6 +63,9 @@ class Row:
         upload_samples_s: device time of each inference's copies to the device, seconds; only where
             the boundary is ``device``.
         download_samples_s: likewise, of its copies back.
+        throughput_samples_s: seconds an inference in loops of a millisecond or more, where
+            inferences follow each other; empty where one alone takes that long, and at boundaries
+            that say nothing of it.
         launches: kernels that one inference starts; None where that is unknown, and where the
             boundary is not ``device``.
         launch_samples: how many of them each process took, in order; one entry a launch.
@@ -89,6 +95,7 @@ class Row:
     samples_s: tuple[float, ...] = ()
     upload_samples_s: tuple[float, ...] = ()
     download_samples_s: tuple[float, ...] = ()
+    throughput_samples_s: tuple[float, ...] = ()
     launches: int | None = None
     launch_samples: tuple[int, ...] = ()
     warmup_runs: int = 0
@@ -156,16 +163,30 @@ class Row:
         return quantile(self.samples_s, 0.90)
 
     @property
+    def p95_s(self) -> float | None:
+        """95th percentile; None with fewer than 200 samples."""
+        return quantile(self.samples_s, 0.95)
+
+    @property
     def p99_s(self) -> float | None:
         """99th percentile; None with fewer than 1000 samples."""
         return quantile(self.samples_s, 0.99)
 
     @property
+    def p999_s(self) -> float | None:
+        """99.9th percentile; None with fewer than 10,000 samples."""
+        return quantile(self.samples_s, 0.999)
+
+    @property
     def throughput_per_s(self) -> float | None:
-        """Samples (not inferences) a second at the median latency; None for an enqueue."""
-        if self.median_s is None or self.boundary == ENQUEUE:
+        """Samples (not inferences) a second, inferences following each other.
+
+        All work over all time, slow inferences included; None for an enqueue, which ends nothing.
+        """
+        times_s = self.throughput_samples_s or self.samples_s
+        if not times_s or self.boundary == ENQUEUE:
             return None
-        return self.batch / self.median_s
+        return self.batch / statistics.fmean(times_s)
 
     @property
     def launch_medians_s(self) -> tuple[float, ...]:
@@ -233,11 +254,14 @@ class Row:
             "mean_s": self.mean_s,
             "std_s": self.std_s,
             "p90_s": self.p90_s,
+            "p95_s": self.p95_s,
             "p99_s": self.p99_s,
+            "p999_s": self.p999_s,
             "upload_samples_s": list(self.upload_samples_s),
             "upload_median_s": self.upload_median_s,
             "download_samples_s": list(self.download_samples_s),
             "download_median_s": self.download_median_s,
+            "throughput_samples_s": list(self.throughput_samples_s),
             "launches": self.launches,
             "throughput_per_s": self.throughput_per_s,
             "baseline_median_s": self.baseline_median_s,
@@ -252,10 +276,9 @@ class Row:
         }
 
 
+_SAMPLES = ("samples_s", "upload_samples_s", "download_samples_s", "throughput_samples_s")
 _NOTHING_TIMED: dict[str, Any] = {
-    "samples_s": (),
-    "upload_samples_s": (),
-    "download_samples_s": (),
+    **dict.fromkeys(_SAMPLES, ()),
     "launch_samples": (),
 }
 
@@ -277,11 +300,13 @@ def pool(launches: Sequence[Row]) -> Row:
         served = ", ".join(row.served_by for row in launches)
         reason = f"its launches cannot be joined: they were not served alike ({served})"
         return replace(launches[0], status="failed", reason=reason, **_NOTHING_TIMED)
+    samples: dict[str, Any] = {
+        name: tuple(sample for row in launches for sample in getattr(row, name))
+        for name in _SAMPLES
+    }
     return replace(
         launches[0],
-        samples_s=tuple(sample for row in launches for sample in row.samples_s),
-        upload_samples_s=tuple(sample for row in launches for sample in row.upload_samples_s),
-        download_samples_s=tuple(sample for row in launches for sample in row.download_samples_s),
+        **samples,
         launch_samples=tuple(len(row.samples_s) for row in launches),
         warmup_runs=sum(row.warmup_runs for row in launches),
         footprints=tuple(found for row in launches for found in row.footprints),

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from spinn_edge.bench.contenders import Contender, Schedule, time_contenders
 from spinn_edge.bench.environment import describe_environment
-from spinn_edge.bench.launch import run_in_process
 from spinn_edge.bench.machine_load import LoadWatch
-from spinn_edge.bench.measurement import BOUNDARIES, Row, pool
+from spinn_edge.bench.measurement import BOUNDARIES, Row
 from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.bench.timing import TimingRule
-from spinn_edge.bench.worker import Job
+from spinn_edge.bench.worker import EVERY_BOUNDARY
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import PRECISIONS
@@ -30,9 +30,8 @@ class BenchRequest:
             work here is no fault.
         batches: samples in one inference.
         precisions: files of the bundle, each timed by itself.
-        boundaries: what to time; empty for all that a runtime has.
-        launches: fresh processes for each bundle and runtime. A process can sit in a fast or a
-            slow placement of memory and stay there, so one launch is one sample of that.
+        boundaries: what to time; see :attr:`spinn_edge.bench.worker.Job.boundaries`.
+        launches: fresh processes for each bundle, runtime and precision.
         threads: CPU threads inside one operator.
         timeout_s: time for one launch, start and compilation included.
         on_mismatch: see :class:`spinn_edge.runtimes.base.OpenOptions`, as for the next four.
@@ -76,10 +75,21 @@ class BenchRequest:
             raise UsageError(f"name at least one precision of {', '.join(PRECISIONS)}")
         for precision in self.precisions:
             self.options(precision)
-        for boundary in self.boundaries:
+        for boundary in self.boundaries if self.boundaries != EVERY_BOUNDARY else ():
             if boundary not in BOUNDARIES:
                 known = ", ".join(BOUNDARIES)
-                raise UsageError(f"--boundary {boundary}: expected all, or some of {known}")
+                raise UsageError(f"--boundary {boundary}: expected main, all, or some of {known}")
+
+    @property
+    def schedule(self) -> Schedule:
+        """How everything is timed."""
+        return Schedule(
+            batches=self.batches,
+            boundaries=self.boundaries,
+            launches=self.launches,
+            timeout_s=self.timeout_s,
+            rule=self.rule,
+        )
 
     def options(self, precision: str) -> OpenOptions:
         """Return how a runtime is opened on the bundle's file of one precision."""
@@ -99,28 +109,31 @@ def run_bench(
     request: BenchRequest,
     *,
     baseline: Bundle | None = None,
-    on_job: Callable[[str, str], None] = lambda bundle, runtime: None,
+    on_launch: Callable[[Contender, int], None] = lambda contender, launch: None,
 ) -> BenchResult:
-    """Time a bundle, and beside it a baseline, runtime by runtime.
+    """Time a bundle, and beside it a baseline, on every runtime in every precision.
 
-    Launches alternate, baseline, bundle, baseline, bundle, so that a drift of the machine's speed
-    hits both. A batch size of which anything failed in one launch is not tried again.
+    Launches alternate over all of them, the bundle's right behind the baseline's; see
+    :func:`spinn_edge.bench.contenders.time_contenders`.
 
     Args:
         bundle: what is timed.
         request: runtimes, batches, rules.
         baseline: what it is compared with.
-        on_job: called with bundle and runtime before each process starts; where several precisions
-            are timed, the precision stands behind the runtime.
+        on_launch: called with what is launched and the number of its launch, from 1, before each
+            process starts.
     """
     created = datetime.now(UTC).isoformat(timespec="seconds")
     environment = describe_environment()
     named = _named(bundle, baseline)
-    rows: list[Row] = []
+    contenders = [
+        Contender(label=label, bundle=item, runtime=runtime, options=request.options(precision))
+        for runtime in request.runtimes
+        for precision in request.precisions
+        for label, item in named.items()
+    ]
     watch = LoadWatch.start()
-    for runtime in request.runtimes:
-        for precision in request.precisions:
-            rows += _time_runtime(runtime, precision, named, request, on_job)
+    timed = time_contenders(contenders, request.schedule, on_launch=on_launch)
     load = watch.stop()  # now: intervals import scipy, which would count as the waiting's cost
     baseline_label = next(iter(named)) if baseline is not None else None
     facts = [
@@ -131,58 +144,10 @@ def run_bench(
         created_utc=created,
         environment=environment,
         bundles=tuple(facts),
-        rows=_with_baseline(rows, baseline_label),
+        rows=_with_baseline([row for rows in timed for row in rows], baseline_label),
         every_runtime=request.every_runtime,
         load=load,
     )
-
-
-def _time_runtime(
-    runtime: str,
-    precision: str,
-    named: Mapping[str, Bundle],
-    request: BenchRequest,
-    on_job: Callable[[str, str], None],
-) -> list[Row]:
-    launched: dict[str, list[Row]] = {label: [] for label in named}
-    for _ in range(request.launches):
-        for label, bundle in named.items():
-            batches = tuple(b for b in request.batches if _worth_a_launch(launched[label], b))
-            if not batches:
-                continue
-            on_job(label, f"{runtime} {precision}" if len(request.precisions) > 1 else runtime)
-            job = Job(
-                folder=str(bundle.root),
-                label=label,
-                runtime=runtime,
-                batches=batches,
-                # what the first launch could time, so that a later one that dies fails them all
-                boundaries=request.boundaries or _boundaries_in(launched[label]),
-                options=request.options(precision),
-                rule=request.rule,
-            )
-            launched[label] += run_in_process(job, timeout_s=request.timeout_s)
-    return [row for label in named for row in _pooled(launched[label], request.batches)]
-
-
-def _worth_a_launch(rows: Sequence[Row], batch: int) -> bool:
-    """Tell whether a batch size is new, or was timed before with nothing that failed."""
-    statuses = {row.status for row in rows if row.batch == batch}
-    return not statuses or ("ok" in statuses and "failed" not in statuses)
-
-
-def _boundaries_in(rows: Sequence[Row]) -> tuple[str, ...]:
-    return tuple(name for name in BOUNDARIES if any(row.boundary == name for row in rows))
-
-
-def _pooled(rows: Sequence[Row], batches: Sequence[int]) -> list[Row]:
-    """Join the launches of one bundle, in the order of batches and boundaries."""
-    groups = [
-        [row for row in rows if (row.batch, row.boundary) == (batch, boundary)]
-        for batch in batches
-        for boundary in BOUNDARIES
-    ]
-    return [pool(group) for group in groups if group]
 
 
 def _named(bundle: Bundle, baseline: Bundle | None) -> dict[str, Bundle]:

@@ -7,7 +7,8 @@ import math
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,6 +22,10 @@ Sample = TypeVar("Sample")
 
 INTERVAL, BUDGET, MOST_SAMPLES = "interval", "budget", "most samples"
 """Why a timing ended: the median was known well enough, the time was over, or enough were taken."""
+
+THROUGHPUT_SAMPLE_S = 1e-3
+"""Shortest loop whose time counts as a sample of the throughput."""
+_FEWEST_LOOPS = 3
 
 _STEADY_WINDOW = 10
 """Runs in each of the two windows whose medians a warm-up compares."""
@@ -45,6 +50,7 @@ class TimingRule:
             than this share of the median to either side; 0 never stops early.
         most_samples: samples after which it stops, though time is left.
         fewest_samples: samples that it takes, though time is over.
+        throughput_s: time for the loops of :func:`time_throughput`.
     """
 
     warmup_runs: int = 20
@@ -55,6 +61,7 @@ class TimingRule:
     median_within: float = 0.005
     most_samples: int = 10_000
     fewest_samples: int = 30
+    throughput_s: float = 0.1
 
     def __post_init__(self) -> None:
         if not self.budget_s > 0:
@@ -107,6 +114,71 @@ def time_inference(
     return in_seconds(*repeat(sample, rule, clock))
 
 
+def time_bound(
+    runtime: Runtime, feeds: Feeds, rule: TimingRule, clock: Clock = time.perf_counter_ns
+) -> Timing:
+    """Time the run and the wait for its end, on inputs that are bound once, one at a time.
+
+    Args:
+        runtime: an open runtime.
+        feeds: real inputs, host arrays of shape (batch, ...).
+        rule: when to stop.
+        clock: monotonic, nanoseconds.
+    """
+
+    def sample() -> int:
+        start = clock()
+        runtime.run()
+        runtime.sync()
+        return clock() - start
+
+    runtime.bind(feeds)
+    return in_seconds(*repeat(sample, rule, clock))
+
+
+def time_throughput(
+    start: Callable[[], object],
+    finish: Callable[[], object],
+    rule: TimingRule,
+    *,
+    about_s: float,
+    clock: Clock = time.perf_counter_ns,
+) -> tuple[float, ...]:
+    """Time loops of inferences that follow each other, for what a busy program gets done.
+
+    A loop lasts at least a millisecond, so that reading the clock is nothing beside it. That hides
+    single slow inferences: latencies never come from here.
+
+    Args:
+        start: begins one inference.
+        finish: waits for those that were begun; called once a loop.
+        rule: ``throughput_s`` is the time for all loops.
+        about_s: what one inference takes, seconds; it sets the first loop's length.
+        clock: monotonic, nanoseconds.
+
+    Returns:
+        Seconds an inference, a loop each, in order; at least three. Empty where one inference
+        takes a millisecond: its loop would be a latency sample again.
+    """
+    if about_s >= THROUGHPUT_SAMPLE_S:
+        return ()
+    count = max(2, math.ceil(THROUGHPUT_SAMPLE_S / max(about_s, 1e-9)))
+    samples: list[float] = []
+    end_ns = clock() + int(rule.throughput_s * 1e9)
+    with no_collection():
+        while len(samples) < _FEWEST_LOOPS or clock() < end_ns:
+            begin = clock()
+            for _ in range(count):
+                start()
+            finish()
+            taken_s = (clock() - begin) / 1e9
+            if taken_s >= THROUGHPUT_SAMPLE_S:
+                samples.append(taken_s / count)
+            else:  # faster than when it was alone: longer loops from here on
+                count *= 2
+    return tuple(samples)
+
+
 def in_seconds(samples_ns: tuple[int, ...], course: Course) -> Timing:
     """Return what :func:`repeat` collected, nanoseconds, as a timing."""
     return Timing(samples_s=tuple(ns / 1e9 for ns in samples_ns), course=course)
@@ -134,10 +206,7 @@ def repeat(
     look_at = max(_FIRST_LOOK, rule.fewest_samples)
     stopped_by = MOST_SAMPLES
     end_ns = clock() + int(rule.budget_s * 1e9)
-    collecting = gc.isenabled()
-    gc.collect()
-    gc.disable()  # as timeit does: a collection belongs to the harness, not to the model
-    try:
+    with no_collection():
         while len(samples) < rule.most_samples:
             samples.append(sample())
             if clock() >= end_ns and len(samples) >= rule.fewest_samples:
@@ -148,11 +217,21 @@ def repeat(
                     stopped_by = INTERVAL
                     break
                 look_at *= 2  # rarely: a look takes time, and a warm processor waits meanwhile
+    course = Course(warmup_runs=warmup_runs, steady=steady, stopped_by=stopped_by)
+    return tuple(samples), course
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Collect garbage before and not inside: it is the harness's, not the model's (as timeit)."""
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()
-    course = Course(warmup_runs=warmup_runs, steady=steady, stopped_by=stopped_by)
-    return tuple(samples), course
 
 
 def _median_reach(samples: Sequence[float]) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import statistics
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,9 +21,15 @@ from spinn_edge.accuracy.golden_check import check_golden, golden_limits
 from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.device_timing import time_device, time_enqueue
 from spinn_edge.bench.footprint import FIRST_INFERENCE, IMPORT, LOAD, StageClock
-from spinn_edge.bench.measurement import BOUNDARIES, DEVICE, ENQUEUE, HOST_TO_HOST, Row
+from spinn_edge.bench.measurement import BOUND, BOUNDARIES, DEVICE, ENQUEUE, HOST_TO_HOST, Row
 from spinn_edge.bench.memory_limits import is_out_of_memory, limit_memory, smaller_batch
-from spinn_edge.bench.timing import Timing, TimingRule, time_inference
+from spinn_edge.bench.timing import (
+    Timing,
+    TimingRule,
+    time_bound,
+    time_inference,
+    time_throughput,
+)
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import SpinnEdgeError
@@ -40,6 +47,9 @@ _LIBRARIES = {
 their import is part of their load."""
 
 
+EVERY_BOUNDARY = ("all",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What a worker does.
@@ -49,7 +59,9 @@ class Job:
         label: the bundle's name in the rows.
         runtime: name of the runtime.
         batches: sizes to time, in order.
-        boundaries: what to time; empty for all that the runtime has.
+        boundaries: what to time, of ``BOUNDARIES``. Empty for the main ones that the runtime has:
+            host to host, and with a device also its own time and the enqueue.
+            ``EVERY_BOUNDARY`` for all that it has.
         options: how to open it.
         rule: when to stop.
     """
@@ -97,7 +109,7 @@ def run_job(
                 yield replace(row, exit_code=exc.exit_code)
         return
     try:
-        on_plan(Plan(boundaries=job.boundaries or boundaries_of(runtime)))
+        on_plan(Plan(boundaries=boundaries_of(runtime, job.boundaries)))
         first = True
         for batch in job.batches:
             if first and not _outside(runtime.facts, batch):
@@ -117,9 +129,12 @@ def _run_first(runtime: Runtime, bundle: Bundle, batch: int, stages: StageClock)
             infer(runtime, feeds)
 
 
-def boundaries_of(runtime: Runtime) -> tuple[str, ...]:
-    """Return the boundaries that can be timed on an open runtime."""
-    return BOUNDARIES if isinstance(runtime, DeviceRuntime) else (HOST_TO_HOST,)
+def boundaries_of(runtime: Runtime, asked: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the boundaries to time on an open runtime; see :attr:`Job.boundaries`."""
+    if asked and asked != EVERY_BOUNDARY:
+        return asked
+    own = BOUNDARIES if isinstance(runtime, DeviceRuntime) else (HOST_TO_HOST, BOUND)
+    return tuple(name for name in own if asked or name != BOUND)
 
 
 def failed_rows(
@@ -135,6 +150,7 @@ def failed_rows(
 
     Where neither names any, for host to host, which every runtime has.
     """
+    named = () if job.boundaries == EVERY_BOUNDARY else job.boundaries
     return [
         Row(
             bundle=job.label,
@@ -147,13 +163,13 @@ def failed_rows(
             precision=job.options.precision,
             facts=facts,
         )
-        for boundary in boundaries or job.boundaries or (HOST_TO_HOST,)
+        for boundary in boundaries or named or (HOST_TO_HOST,)
     ]
 
 
 def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Iterator[Row]:
     """Check parity once, then time boundary after boundary; one that fails stops no other."""
-    wanted = job.boundaries or boundaries_of(runtime)
+    wanted = boundaries_of(runtime, job.boundaries)
     rows = failed_rows(job, batch, "", boundaries=wanted, facts=runtime.facts)
     if reason := _outside(runtime.facts, batch):
         yield from (replace(row, status="unavailable", reason=reason) for row in rows)
@@ -183,8 +199,15 @@ def _time_boundary(
     row: Row, bundle: Bundle, runtime: Runtime, feeds: Feeds, parity: Parity, rule: TimingRule
 ) -> Row:
     timed: dict[str, Any] = {}
-    if row.boundary == HOST_TO_HOST:
-        timing = time_inference(runtime, feeds, rule)
+    if row.boundary in (HOST_TO_HOST, BOUND):
+        bound = row.boundary == BOUND
+        timing = (time_bound if bound else time_inference)(runtime, feeds, rule)
+        timed["throughput_samples_s"] = time_throughput(
+            runtime.run if bound else lambda: infer(runtime, feeds),
+            runtime.sync,
+            rule,
+            about_s=statistics.median(timing.samples_s),
+        )
     elif not isinstance(runtime, DeviceRuntime):
         reason = (
             f"it has no clock on a device, so it is timed {HOST_TO_HOST} only; name a runtime "
@@ -263,6 +286,9 @@ def main() -> None:
 
     for row in run_job(job, on_plan=write, stages=stages):
         write(row)
+    results.close()
+    sys.stderr.flush()
+    os._exit(0)  # all is said and closed; taking torch's modules apart would take half a second
 
 
 if __name__ == "__main__":

@@ -29,12 +29,13 @@ def bench(
     boundary: Annotated[
         str,
         typer.Option(
-            help="What a sample spans: all that a runtime has, or host-to-host, device, enqueue."
+            help="What a sample spans: main (host-to-host; on a GPU device and enqueue too), all "
+            "that a runtime has, or some of host-to-host, bound, device, enqueue."
         ),
-    ] = "all",
+    ] = "main",
     threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
     launches: Annotated[
-        int, typer.Option(help="Fresh processes for each model and runtime, alternating.", min=1)
+        int, typer.Option(help="Fresh processes for each model and runtime, in turn.", min=1)
     ] = 5,
     seconds: Annotated[
         float, typer.Option(help="Most time for samples, for each row and launch.")
@@ -110,7 +111,10 @@ def bench(
             request,
             baseline=other,
             # plain lines: a spinner would take time from what is measured
-            on_job=lambda name, runtime: printer.say(f"timing {name} on {runtime}"),
+            on_launch=lambda contender, launch: printer.say(
+                f"launch {launch} of {launches}: {contender.label} on {contender.runtime} "
+                f"{contender.options.precision}"
+            ),
         )
     printer.show(
         bench_table(result, width=printer.width), *certainty_remarks(result), *row_remarks(result)

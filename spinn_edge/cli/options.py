@@ -212,14 +212,18 @@ def precision_names(text: str) -> tuple[str, ...]:
 
 
 def boundary_names(text: str) -> tuple[str, ...]:
-    """Read ``all``, which is no name at all, or names of boundaries separated by commas.
+    """Read ``main``, which is no name at all, ``all``, or names separated by commas.
 
     Raises:
         UsageError: an unknown name, or none.
     """
     from spinn_edge.bench.measurement import BOUNDARIES
+    from spinn_edge.bench.worker import EVERY_BOUNDARY
 
-    return () if text == "all" else _known_names(text, "--boundary", BOUNDARIES, "all, or ")
+    groups = {"main": (), "all": EVERY_BOUNDARY}
+    if text in groups:
+        return groups[text]
+    return _known_names(text, "--boundary", BOUNDARIES, "main, all, or ")
 
 
 def provider_options(pairs: list[str] | None) -> dict[str, str]:

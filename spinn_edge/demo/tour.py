@@ -206,7 +206,9 @@ def run_tour(
             rule=TimingRule(budget_s=plan.bench_s),
         ),
         baseline=dense,
-        on_job=lambda name, runtime: listener.on_step(f"timing {name} on {runtime}"),
+        on_launch=lambda contender, launch: listener.on_step(
+            f"timing, launch {launch} of {plan.launches}: {contender.label} on {contender.runtime}"
+        ),
     )
     return Tour(dense=dense, pruned=small, verifications=verifications, result=result)
 

@@ -167,9 +167,9 @@ def _notes(result: BenchResult) -> Iterator[str]:
     if not several_precisions(shown):
         words += [f"Precision: {row.precision}." for row in shown[:1]]
     yield (
-        f"{' '.join(words)} Threads: {', '.join(map(str, threads))}. A dash under p90 or p99 "
-        "means that fewer than ten samples lie beyond it. Parity is the largest absolute "
-        "difference from the reference."
+        f"{' '.join(words)} Threads: {', '.join(map(str, threads))}. A dash under a "
+        "percentile means that fewer than ten samples lie beyond it. Parity is the largest "
+        "absolute difference from the reference."
     )
     for facts in result.bundles:
         if facts.scores is not None:

@@ -130,6 +130,9 @@ class OpenOptions:
     Attributes:
         threads: CPU threads inside one operator. PyTorch keeps this number per process.
         precision: which of the bundle's files of a format, one of ``PRECISIONS``.
+        spinning: let ONNX Runtime's worker threads on the CPU wait busily for the next operator,
+            which takes a core for less latency; None leaves it to the library. Other runtimes have
+            no such switch, and with one thread nobody waits.
         tf32: let a GPU round the factors of float32 products to TF32. An engine has this built in.
         on_mismatch: one of ``MISMATCH_POLICIES``, for an engine that does not fit this machine:
             raise, build it again from the bundle's ONNX file, or let the runtimes that its
@@ -144,6 +147,7 @@ class OpenOptions:
 
     threads: int = 1
     precision: str = PRECISIONS[0]
+    spinning: bool | None = None
     tf32: bool = False
     on_mismatch: str = MISMATCH_POLICIES[0]
     provider_options: Mapping[str, str] = field(default_factory=dict)

@@ -128,7 +128,9 @@ def open_cpu(bundle: Bundle, options: OpenOptions) -> OnnxRuntime:
     """
     ort = require("onnxruntime", extra="ort")
     file = only_file(bundle, "onnx", options.precision)
-    session = open_session(ort, bundle.path_of(file), CPU, threads=options.threads)
+    session = open_session(
+        ort, bundle.path_of(file), CPU, threads=options.threads, spinning=options.spinning
+    )
     notices = (HALF_ON_CPU,) if file.precision == "fp16" else ()
     facts = RuntimeFacts(file=file.path, notices=notices)
     return OnnxRuntime(session, bundle.manifest.outputs, facts)

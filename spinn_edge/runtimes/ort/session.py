@@ -42,6 +42,7 @@ def open_session(
     provider: str,
     *,
     threads: int,
+    spinning: bool | None = None,
     provider_options: Mapping[str, str] | None = None,
 ) -> Any:
     """Open ``path`` with ``provider``, and with no other where that one fails.
@@ -52,6 +53,7 @@ def open_session(
         provider: name of the execution provider. Nodes that it has no kernel for go to the CPU
             provider all the same: :func:`nodes_by_provider` tells.
         threads: CPU threads inside one operator.
+        spinning: those threads wait busily for work; None leaves it to onnxruntime.
         provider_options: as onnxruntime spells them.
 
     Returns:
@@ -70,6 +72,8 @@ def open_session(
     settings = ort.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
+    if spinning is not None:
+        settings.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     settings.log_severity_level = 3  # errors only: they become exceptions of ours
     settings.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     providers = [(provider, dict(provider_options or {}))]

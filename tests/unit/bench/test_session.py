@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from spinn_edge.bench import session
-from spinn_edge.bench.measurement import BOUNDARIES
+from spinn_edge.bench import contenders
+from spinn_edge.bench.measurement import DEVICE, ENQUEUE, HOST_TO_HOST
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.bench.worker import failed_rows
@@ -14,6 +14,8 @@ from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.base import OpenOptions, RuntimeFacts
 from tests.fakes.runtime import ENTRY, doubling_bundle
 from tests.unit.bench.test_measurement import row
+
+ON_A_GPU = (HOST_TO_HOST, DEVICE, ENQUEUE)
 
 RULE = TimingRule(warmup_runs=1, warmup_s=0.0, budget_s=1e-9, most_samples=3, fewest_samples=3)
 
@@ -38,7 +40,7 @@ def jobs(monkeypatch):
         if job.runtime == "trt":
             return [r for b in job.batches for r in failed_rows(job, b, "no GPU", "unavailable")]
         median_s = 0.002 if job.label.endswith("dense") else 0.001
-        boundaries = job.boundaries or (BOUNDARIES if "cuda" in job.runtime else ("host-to-host",))
+        boundaries = job.boundaries or (ON_A_GPU if "cuda" in job.runtime else ("host-to-host",))
         return [
             row(
                 # each boundary and precision has figures of its own
@@ -54,7 +56,7 @@ def jobs(monkeypatch):
             for n, boundary in enumerate(boundaries)
         ]
 
-    monkeypatch.setattr(session, "run_in_process", run_in_process)
+    monkeypatch.setattr(contenders, "run_in_process", run_in_process)
     return caught
 
 
@@ -155,9 +157,9 @@ def test_each_job_is_announced(bundles, jobs):
         bundles[0],
         request_for("ort-cpu", "pt2"),
         baseline=bundles[1],
-        on_job=lambda bundle, runtime: told.append((bundle, runtime)),
+        on_launch=lambda item, launch: told.append((item.label, item.runtime, launch)),
     )
-    assert told == [(job.label, job.runtime) for job, _ in jobs]
+    assert told == [(job.label, job.runtime, 1) for job, _ in jobs]
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,7 @@ def test_each_job_is_announced(bundles, jobs):
         ({"runtimes": ("pt2",), "batches": (1, 0)}, "batch sizes of 1 or more"),
         ({"runtimes": ("pt2",), "precisions": ()}, "at least one precision of fp32, fp16"),
         ({"runtimes": ("pt2",), "precisions": ("fp32", "int8")}, "--precision int8: expected"),
-        ({"runtimes": ("pt2",), "boundaries": ("gpu",)}, "--boundary gpu: expected all, or some"),
+        ({"runtimes": ("pt2",), "boundaries": ("gpu",)}, "--boundary gpu: expected main, all, or"),
         ({"runtimes": ("pt2",), "on_mismatch": "x"}, "--on-mismatch x: expected one of error"),
         ({"runtimes": ("pt2",), "threads": 0}, "--threads must be at least 1, got 0"),
     ],
@@ -210,6 +212,11 @@ def test_launches_alternate_between_baseline_and_bundle(bundles, jobs):
     assert all(r.launch_samples == (3, 3, 3) and len(r.samples_s) == 9 for r in result.rows)
 
 
+def test_launches_alternate_over_runtimes_too(bundles, jobs):
+    run_bench(bundles[0], request_for("ort-cpu", "trt", "pt2", launches=2))
+    assert [job.runtime for job, _ in jobs] == ["ort-cpu", "trt", "pt2", "ort-cpu", "pt2"]
+
+
 def test_what_was_not_timed_is_not_launched_again(bundles, jobs):
     result = run_bench(bundles[0], request_for("trt", batches=(1, 7), launches=3))
     assert len(jobs) == 1
@@ -231,7 +238,7 @@ def test_batch_that_fails_in_a_later_launch_fails_as_a_whole(bundles, monkeypatc
             ]
         )
 
-    monkeypatch.setattr(session, "run_in_process", run_in_process)
+    monkeypatch.setattr(contenders, "run_in_process", run_in_process)
     rows = run_bench(bundles[0], request_for("ort-cpu", batches=(1, 7), launches=3)).rows
     assert tried == [(1, 7), (1, 7), (1,)]
     assert [(r.batch, r.status, r.reason) for r in rows] == [
@@ -244,15 +251,11 @@ def test_batch_that_fails_in_a_later_launch_fails_as_a_whole(bundles, monkeypatc
 
 
 def test_each_precision_has_processes_and_rows_of_its_own(bundles, jobs):
-    told = []
     request = request_for("ort-cpu", batches=(1,), precisions=("fp32", "fp16"))
-    result = run_bench(
-        bundles[0], request, baseline=bundles[1], on_job=lambda *words: told.append(words)
-    )
+    result = run_bench(bundles[0], request, baseline=bundles[1])
     assert [(job.label, job.options.precision) for job, _ in jobs] == [
         *(("dense", "fp32"), ("pruned", "fp32"), ("dense", "fp16"), ("pruned", "fp16")),
     ]
-    assert told[2] == ("dense", "ort-cpu fp16")
     assert [(r.bundle, r.precision, r.median_s) for r in result.rows] == [
         ("dense", "fp32", 0.002),
         ("pruned", "fp32", 0.001),
@@ -268,7 +271,7 @@ def test_speedups_are_formed_within_one_boundary(bundles, jobs):
         (bundle, batch, boundary)
         for bundle in ("dense", "pruned")
         for batch in (1, 1000)
-        for boundary in BOUNDARIES
+        for boundary in ON_A_GPU
     ]
     for r in rows:
         if r.bundle == "pruned":
@@ -281,7 +284,7 @@ def test_a_row_that_only_the_bundle_has_is_compared_with_no_other_boundary(bundl
         return [row([0.001], bundle=job.label, runtime=job.runtime, boundary=boundary)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "run_in_process", run_in_process)
+        patch.setattr(contenders, "run_in_process", run_in_process)
         request = request_for("ort-cuda", batches=(1,))
         rows = run_bench(bundles[0], request, baseline=bundles[1]).rows
     assert [(r.bundle, r.boundary, r.speedup) for r in rows] == [
@@ -320,10 +323,10 @@ def test_a_later_launch_that_dies_fails_every_boundary_of_the_first(bundles, mon
             for name in ("host-to-host", "enqueue", "device")
         ]
 
-    monkeypatch.setattr(session, "run_in_process", run_in_process)
+    monkeypatch.setattr(contenders, "run_in_process", run_in_process)
     rows = run_bench(bundles[0], request_for("ort-cuda", batches=(1,), launches=3)).rows
-    assert asked == [(), BOUNDARIES]
-    assert [(r.boundary, r.status) for r in rows] == [(name, "failed") for name in BOUNDARIES]
+    assert asked == [(), ON_A_GPU]
+    assert [(r.boundary, r.status) for r in rows] == [(name, "failed") for name in ON_A_GPU]
 
 
 def test_a_boundary_that_is_not_there_does_not_stop_the_others(bundles, monkeypatch):
@@ -336,7 +339,7 @@ def test_a_boundary_that_is_not_there_does_not_stop_the_others(bundles, monkeypa
             *failed_rows(job, 1, "no clock", "unavailable", boundaries=("device",)),
         ]
 
-    monkeypatch.setattr(session, "run_in_process", run_in_process)
+    monkeypatch.setattr(contenders, "run_in_process", run_in_process)
     request = request_for(
         "ort-cpu", batches=(1,), launches=3, boundaries=("host-to-host", "device")
     )

@@ -9,10 +9,12 @@ from spinn_edge.bench.timing import (
     INTERVAL,
     MOST_SAMPLES,
     TimingRule,
+    time_bound,
     time_inference,
+    time_throughput,
 )
 from spinn_edge.core.errors import InferenceError, UsageError
-from tests.fakes.runtime import RUN_NS, FakeClock, FakeRuntime
+from tests.fakes.runtime import DEVICE_NS, RUN_NS, FakeClock, FakeDeviceRuntime, FakeRuntime
 
 MS = 1_000_000
 FEEDS: dict[str, Any] = {}
@@ -85,6 +87,65 @@ def test_a_failure_ends_the_timing_with_the_runtimes_error():
 
     with pytest.raises(InferenceError, match="out of device memory"):
         time_fake(rule(), compute=fail_at_three)
+
+
+# --- inputs that are bound before
+
+
+def test_bound_binds_once_and_times_the_run_and_its_end():
+    clock = FakeClock()
+    runtime = FakeDeviceRuntime(same, clock)
+    timing = time_bound(runtime, FEEDS, rule(most_samples=3), clock)
+    assert timing.samples_s == ((RUN_NS + DEVICE_NS) / 1e9,) * 3
+    assert runtime.calls == ["bind", *["run", "sync"] * 4]
+
+
+# --- throughput
+
+
+def loops(inference_ns, *, about_s, finish_ns=0, throughput_s=0.01):
+    """Return the samples and how many inferences each loop held."""
+    clock, counts = FakeClock(), [0]
+
+    def start():
+        counts[-1] += 1
+        clock.advance(inference_ns)
+
+    def finish():
+        counts.append(0)
+        clock.advance(finish_ns)
+
+    samples = time_throughput(
+        start, finish, rule(throughput_s=throughput_s), about_s=about_s, clock=clock
+    )
+    return samples, counts[:-1]
+
+
+def test_a_loop_lasts_a_millisecond_and_gives_the_time_of_one_inference():
+    samples, counts = loops(30_000, about_s=30e-6)
+    assert set(counts) == {34}  # 34 of 30 µs are the first above a millisecond
+    assert samples == (pytest.approx(30e-6),) * 10
+
+
+def test_a_loop_that_is_too_short_is_no_sample_and_the_next_is_longer():
+    samples, counts = loops(1_000, about_s=30e-6)
+    assert counts[:6] == [34, 68, 136, 272, 544, 1088]
+    assert set(counts[6:]) == {1088}
+    assert len(samples) == len(counts) - 5
+
+
+def test_the_wait_for_the_end_counts_once_a_loop():
+    samples, _ = loops(100_000, about_s=100e-6, finish_ns=500_000)
+    assert samples[0] == pytest.approx((10 * 100e-6 + 500e-6) / 10)
+
+
+def test_inferences_of_a_millisecond_need_no_loop():
+    assert loops(MS, about_s=1e-3) == ((), [])
+
+
+def test_three_loops_are_taken_though_time_is_over():
+    samples, _ = loops(500_000, about_s=500e-6, throughput_s=1e-9)
+    assert len(samples) == 3
 
 
 # --- when it stops

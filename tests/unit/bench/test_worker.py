@@ -7,6 +7,7 @@ import pytest
 
 from spinn_edge.accuracy.golden_check import check_golden
 from spinn_edge.bench import worker
+from spinn_edge.bench.measurement import BOUNDARIES
 from spinn_edge.bench.timing import BUDGET, Course, Timing, TimingRule
 from spinn_edge.bench.worker import Job, row_from_json, run_job
 from spinn_edge.core.decode import decode, encode
@@ -247,7 +248,30 @@ def test_a_runtime_without_a_device_is_timed_host_to_host_and_no_more(run):
     assert [row.boundary for row in run(batches=(1,))] == ["host-to-host"]
 
 
-def test_a_runtime_with_a_device_is_timed_at_all_boundaries(run):
+def test_every_boundary_is_all_that_a_runtime_has(run):
+    assert [row.boundary for row in run(batches=(1,), boundaries=worker.EVERY_BOUNDARY)] == [
+        "host-to-host",
+        "bound",
+    ]
+    rows = run(batches=(1,), make=FakeDeviceRuntime, boundaries=worker.EVERY_BOUNDARY)
+    assert {row.boundary for row in rows} == set(BOUNDARIES)
+    assert {row.status for row in rows} == {"ok"}
+
+
+def test_a_runtime_that_cannot_be_opened_has_one_row_though_every_boundary_was_asked(run):
+    rows = run(ParityError("broken"), batches=(1,), boundaries=worker.EVERY_BOUNDARY)
+    assert [row.boundary for row in rows] == ["host-to-host"]
+
+
+def test_throughput_is_measured_in_loops_of_its_own(run):
+    (row,) = run(batches=(4,))
+    assert len(row.throughput_samples_s) >= 3
+    assert row.throughput_per_s == pytest.approx(
+        4 * len(row.throughput_samples_s) / sum(row.throughput_samples_s)
+    )
+
+
+def test_a_runtime_with_a_device_is_timed_at_its_main_boundaries(run):
     rows = {row.boundary: row for row in run(batches=(1,), make=FakeDeviceRuntime)}
     assert set(rows) == {"host-to-host", "device", "enqueue"}
     assert all(row.status == "ok" and len(row.samples_s) == 5 for row in rows.values())

@@ -189,7 +189,10 @@ def test_bench_json_and_markdown_come_from_the_same_rows(
     for row in rows:
         assert row["batch"] in (1, 7)
         if row["status"] == "ok":
-            assert row["throughput_per_s"] == pytest.approx(row["batch"] / row["median_s"])
+            times_s = row["throughput_samples_s"]
+            assert row["throughput_per_s"] == pytest.approx(
+                row["batch"] * len(times_s) / sum(times_s)
+            )
     sped_up = [row for row in rows if row["speedup"] is not None]
     assert [(row["runtime"], row["batch"]) for row in sped_up] == [("eager", 1), ("eager", 7)]
     assert "not measured" in (tmp_path / "r.md").read_text()
@@ -215,7 +218,10 @@ def test_bench_of_an_onnx_file_needs_no_bundle(cli: Cli, exported: Path) -> None
         (("--seconds", "0"), "--seconds must be above 0"),
         (("--precision", "int8"), "--precision int8: expected some of fp32, fp16"),
         (("--precision", ","), "--precision ,: expected some of fp32, fp16"),
-        (("--boundary", "gpu"), "--boundary gpu: expected all, or some of host-to-host, device"),
+        (
+            ("--boundary", "gpu"),
+            "--boundary gpu: expected main, all, or some of host-to-host, bound",
+        ),
         (("--on-mismatch", "maybe"), "--on-mismatch maybe: expected one of error, rebuild"),
         (("--provider-option", "x"), "--provider-option x: expected KEY=VALUE"),
         (("--provider-option", "=1"), "--provider-option =1: expected KEY=VALUE"),
@@ -258,7 +264,7 @@ def test_every_choice_reaches_the_workers(
         jobs.append(job)
         return failed_rows(job, 1, "not here", "unavailable")
 
-    monkeypatch.setattr("spinn_edge.bench.session.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
     done = cli(
         *("bench", exported, "--runtime", "ort-cuda", "--batch", "1", "--precision", "fp16,fp32"),
         *("--boundary", "device,enqueue", "--on-mismatch", "rebuild", "--tf32"),
@@ -302,13 +308,13 @@ def test_the_exit_code_of_bench_is_that_of_the_refusal(
         (row,) = failed_rows(job, 1, "not here", status)
         return [replace(row, exit_code=exit_code)]
 
-    monkeypatch.setattr("spinn_edge.bench.session.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
     done = cli("bench", exported, "--runtime", runtimes, "--batch", "1")
     assert done.code == expected
     assert "Traceback" not in done.err
 
 
-def test_without_choices_bench_asks_for_fp32_and_all_that_a_runtime_has(
+def test_without_choices_bench_asks_for_fp32_and_the_main_boundaries(
     cli: Cli, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs: list[Job] = []
@@ -317,7 +323,7 @@ def test_without_choices_bench_asks_for_fp32_and_all_that_a_runtime_has(
         jobs.append(job)
         return failed_rows(job, 1, "not here", "unavailable")
 
-    monkeypatch.setattr("spinn_edge.bench.session.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
     cli("bench", exported, "--runtime", "ort-cpu", "--batch", "1")
     (job,) = jobs
     assert (job.boundaries, job.options) == ((), OpenOptions())
@@ -406,7 +412,7 @@ def test_with_all_runtimes_those_that_cannot_work_are_one_line_a_reason(
 
     real = registry.open_backend
     monkeypatch.setattr(registry, "open_backend", open_backend)
-    monkeypatch.setattr("spinn_edge.bench.session.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
     quick = ("--batch", "1", "--seconds", "0.01", "--launches", "1") if command == "bench" else ()
     done = cli(command, exported, *quick)
     assert done.code == 0, done.err

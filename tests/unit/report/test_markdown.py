@@ -159,8 +159,10 @@ def test_a_row_shows_its_own_numbers():
         "95 % interval": "100 µs to 100 µs",
         "mean ± std": "109 µs ± 89.6 µs",
         "p90": "100 µs",
+        "p95": "100 µs",
         "p99": "109 µs",
-        "throughput": "10,000/s",
+        "p99.9": "–",
+        "throughput": "9,174/s",
         "speed-up": "4.00×",
         "parity": "3.25e-07",
         "samples": "1000",
@@ -172,7 +174,7 @@ def test_a_row_shows_its_own_numbers():
 
 def test_a_row_that_was_not_timed_shows_dashes_and_its_reason_below():
     text = results_markdown(result((unavailable("pruned", "no GPU\nhere"),), (PRUNED,)))
-    assert tables(text)[0][2][3:] == ["unavailable", *["–"] * 8, "0", "0"]
+    assert tables(text)[0][2][3:] == ["unavailable", *["–"] * 10, "0", "0"]
     assert "- pruned, trt, batch 1: unavailable: no GPU here" in text
 
 
@@ -182,7 +184,7 @@ def test_a_parity_that_failed_is_shown():
     off = Parity(passed=False, output="y", max_abs=0.125, tolerance=1e-5, reason="differs")
     failed = row("pruned", 0.0, status="failed", reason="differs", samples_s=(), parity=off)
     line = tables(results_markdown(result((failed,), (PRUNED,))))[0][2]
-    assert (line[3], line[4], line[11]) == ("failed", "–", "0.125")
+    assert (line[3], line[4], line[13]) == ("failed", "–", "0.125")
 
 
 def test_every_number_comes_from_the_result():

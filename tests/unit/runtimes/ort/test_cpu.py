@@ -162,6 +162,18 @@ def test_the_session_runs_on_the_cpu_with_the_threads_that_were_asked_for(tiny_b
     assert runtime._session.get_session_options().inter_op_num_threads == 1
 
 
+@pytest.mark.parametrize(("spinning", "entry"), [(True, "1"), (False, "0"), (None, None)])
+def test_threads_wait_busily_as_they_were_told(tiny_bundle, spinning, entry):
+    settings = ort.open_cpu(tiny_bundle, OpenOptions(threads=2, spinning=spinning))
+    options = settings._session.get_session_options()
+    key = "session.intra_op.allow_spinning"
+    if entry is None:
+        with pytest.raises(RuntimeError, match="does not have configuration"):
+            options.get_session_config_entry(key)
+    else:
+        assert options.get_session_config_entry(key) == entry
+
+
 def test_a_file_that_onnxruntime_cannot_load_is_named(tiny_bundle, tmp_path):
     shutil.copytree(tiny_bundle.root, tmp_path / "copy")
     path = tmp_path / "copy" / "model.onnx"
