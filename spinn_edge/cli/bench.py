@@ -70,11 +70,10 @@ def bench(
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import UsageError
-    from spinn_edge.report.certainty import certainty_remarks
     from spinn_edge.report.console import bench_table
     from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
-    from spinn_edge.report.remarks import row_remarks
+    from spinn_edge.report.result_remarks import result_remarks
 
     if save_baseline == "-":
         raise UsageError("--save-baseline -: expected a file; for standard output use --json -")
@@ -116,9 +115,7 @@ def bench(
                 f"{contender.options.precision}"
             ),
         )
-    printer.show(
-        bench_table(result, width=printer.width), *certainty_remarks(result), *row_remarks(result)
-    )
+    printer.show(bench_table(result, width=printer.width), *result_remarks(result))
     printer.write(to_text(bench_document(result)), json)
     printer.write(results_markdown(result), markdown)
     raise_for_rows(result, every_runtime=runtime == "all")

@@ -21,7 +21,6 @@ def demo(
     from spinn_edge.cli.output import EpochProgress, Printer
     from spinn_edge.core.errors import ParityError
     from spinn_edge.core.optional import require
-    from spinn_edge.report.certainty import certainty_remarks
     from spinn_edge.report.console import (
         audit_table,
         bench_table,
@@ -30,7 +29,8 @@ def demo(
     )
     from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
-    from spinn_edge.report.remarks import row_remarks, score_remarks, verification_remarks
+    from spinn_edge.report.remarks import score_remarks, verification_remarks
+    from spinn_edge.report.result_remarks import result_remarks
 
     require("torch", extra="export")
     from spinn_edge.demo.tour import FULL, QUICK, Listener, run_tour
@@ -55,8 +55,7 @@ def demo(
         )
     printer.show(
         bench_table(tour.result, width=printer.width),
-        *certainty_remarks(tour.result),
-        *row_remarks(tour.result),
+        *result_remarks(tour.result),
     )
     printer.write(to_text(bench_document(tour.result)), str(out / "results.json"))
     printer.write(results_markdown(tour.result), str(out / "results.md"))

@@ -10,8 +10,7 @@ from spinn_edge.bench.launch_bound import launch_verdicts
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
-from spinn_edge.report.certainty import certainty_remarks
-from spinn_edge.report.remarks import row_remarks
+from spinn_edge.report.result_remarks import result_remarks
 from spinn_edge.report.runtime_status import RuntimeStatus
 
 
@@ -25,7 +24,7 @@ def bench_document(result: BenchResult) -> dict[str, Any]:
     return {
         **result.to_json(),
         "launch_bound": encode(launch_verdicts(result.rows)),
-        "remarks": [*certainty_remarks(result), *row_remarks(result)],
+        "remarks": result_remarks(result),
     }
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from spinn_edge.bench.measurement import BOUNDARIES, Row
 from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.report import formatting as f
-from spinn_edge.report.certainty import certainty_remarks
 from spinn_edge.report.footprints import HEAD, TITLE, footprint_lines
 from spinn_edge.report.latency_columns import (
     SPANS,
@@ -17,7 +16,8 @@ from spinn_edge.report.latency_columns import (
 )
 from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.markdown_text import cell
-from spinn_edge.report.remarks import row_remarks, score_remarks
+from spinn_edge.report.remarks import score_remarks
+from spinn_edge.report.result_remarks import result_remarks
 
 
 def results_markdown(result: BenchResult) -> str:
@@ -176,8 +176,7 @@ def _notes(result: BenchResult) -> Iterator[str]:
             yield f"\nScores of {cell(facts.name)}: {cell(facts.scores.source)}."
             for remark in score_remarks(facts.scores, facts.name):
                 yield f"\n- {cell(remark)}."
-    remarks = (*certainty_remarks(result), *row_remarks(result))
-    yield from (f"\n- {cell(remark)}" for remark in remarks)
+    yield from (f"\n- {cell(remark)}" for remark in result_remarks(result))
 
 
 def _environment(result: BenchResult) -> Iterator[str]:

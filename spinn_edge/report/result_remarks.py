@@ -1,0 +1,13 @@
+"""All that is said in words about a benchmark, in the order in which a reader wants it."""
+
+from __future__ import annotations
+
+from spinn_edge.bench.result import BenchResult
+from spinn_edge.report.certainty import certainty_remarks
+from spinn_edge.report.fastest import fastest_remarks
+from spinn_edge.report.remarks import row_remarks
+
+
+def result_remarks(result: BenchResult) -> list[str]:
+    """Return what is fastest, how sure that is, and what the tables do not say by themselves."""
+    return [*fastest_remarks(result), *certainty_remarks(result), *row_remarks(result)]
