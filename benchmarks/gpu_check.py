@@ -156,7 +156,7 @@ def _export(mlp: Any, out: Path, device: CudaDevice, skipped: list[str]) -> Bund
     )
     request = ExportRequest(
         formats=("torchscript", "pt2", "onnx", "trt"),
-        precisions=PRECISIONS,
+        precisions=("fp32", "fp16"),
         max_batch=BATCHES[-1],
         compute_capabilities=(device.sm,),
     )

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from spinn_edge.accuracy.golden_check import check_golden, golden_limits
+from spinn_edge.accuracy.golden_check import check_reference, stale_golden
+from spinn_edge.accuracy.precision_truth import Claim, check_claims
+from spinn_edge.accuracy.runtime_check import (
+    BatchCheck,
+    Check,
+    SearchCheck,
+    check_runtime,
+    failed_check,
+)
+from spinn_edge.accuracy.search import SearchRequest
+from spinn_edge.accuracy.weight_check import explain_weights
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import SpinnEdgeError, UsageError
-from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import PRECISIONS, Manifest
 from spinn_edge.runtimes import registry
-from spinn_edge.runtimes.base import OpenOptions, Runtime, RuntimeFacts
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One runtime at one batch size against the float64 reference.
-
-    Attributes:
-        runtime: name of the one that was asked for.
-        batch: samples in the call; 0 where the bundle could not even be opened.
-        max_abs: see :class:`spinn_edge.accuracy.parity.Parity`.
-        tolerance: likewise.
-        passed: within tolerance.
-        reason: why not; None when it passed.
-        precision: which of the bundle's files was asked for.
-        served_by: see :class:`spinn_edge.runtimes.base.RuntimeFacts`.
-        notices: likewise.
-    """
-
-    runtime: str
-    batch: int
-    max_abs: float | None
-    tolerance: float | None
-    passed: bool
-    reason: str | None = None
-    precision: str = PRECISIONS[0]
-    served_by: str = ""
-    notices: tuple[str, ...] = ()
+from spinn_edge.runtimes.base import OpenOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +40,37 @@ class Verification:
         bundle: its name.
         checks: what ran.
         skipped: what could not run on this machine.
+        batch_checks: of runtimes whose checks all passed.
+        searches: of those, where a search was asked for.
+        search_note: why no search was made though it was asked for; empty where it was.
+        golden_fault: why the golden vectors cannot be those of this bundle; None where they can.
+        tolerances_by_hand: see :class:`spinn_edge.core.manifest.Manifest`.
+        claims: what was counted in files that say they are in another precision than float32.
     """
 
     bundle: str
     checks: tuple[Check, ...]
     skipped: tuple[Skipped, ...]
+    batch_checks: tuple[BatchCheck, ...] = ()
+    searches: tuple[SearchCheck, ...] = ()
+    search_note: str = ""
+    golden_fault: str | None = None
+    tolerances_by_hand: Mapping[str, float] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """True when at least one check ran and all that ran passed."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
+        """True when a check ran, all that ran passed, and no file breaks its claim."""
+        if any(claim.holds is False for claim in self.claims):
+            return False
+        return bool(self.checks) and not self.failed and self.golden_fault is None
+
+    @property
+    def failed(self) -> tuple[Check | BatchCheck | SearchCheck, ...]:
+        """What failed, in the order in which it was checked."""
+        every: tuple[Check | BatchCheck | SearchCheck, ...]
+        every = (*self.checks, *self.batch_checks, *self.searches)
+        return tuple(check for check in every if check.reason is not None)
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -77,29 +80,6 @@ class Verification:
         return tuple(name for name in PRECISIONS if name in asked)
 
 
-def verification_batches(manifest: Manifest, facts: RuntimeFacts | None = None) -> tuple[int, ...]:
-    """Return the sizes that every form is proved at: 1, 2, a prime, and the maximum.
-
-    A model whose own file fixes the batch is proved at that size alone. A runtime that takes fewer
-    sizes is proved within them, its smallest and its largest included.
-
-    Args:
-        manifest: says the largest size that every form shall take.
-        facts: of the open runtime; None for one that takes every size.
-    """
-    fixed = manifest.inputs[0].shape[0]
-    if fixed is not None:
-        return (fixed,)
-    smallest = facts.min_batch if facts else 1
-    largest = manifest.max_batch
-    if facts and facts.max_batch is not None:
-        largest = min(largest, facts.max_batch)
-    largest = max(smallest, largest)
-    return tuple(
-        sorted({size for size in (1, 2, 7) if smallest < size < largest} | {smallest, largest})
-    )
-
-
 def verify_bundle(
     bundle: Bundle,
     runtimes: Sequence[str],
@@ -107,8 +87,9 @@ def verify_bundle(
     precisions: Sequence[str] | None = None,
     on_progress: Callable[[str], None] = lambda runtime: None,
     on_refusal: Callable[[str, str, SpinnEdgeError], None] = lambda runtime, precision, error: None,
+    search: SearchRequest | None = None,
 ) -> Verification:
-    """Run every named runtime on the golden inputs.
+    """Run every named runtime on the golden inputs, and beyond them where that is asked for.
 
     Args:
         bundle: a loaded bundle.
@@ -119,20 +100,28 @@ def verify_bundle(
         on_progress: called with each runtime's name before it starts.
         on_refusal: called with name, precision and error of each runtime that could not open the
             bundle.
+        search: the reference for inputs that are not golden, and how far to look.
 
     Returns:
-        Checks at batch 1, 2, 7 and the maximum for each runtime that could be opened.
+        Checks at batch 1, 2, 7 and the maximum for each runtime that could be opened; where these
+        pass, the proof of its batch, and the worst input that the search found.
 
     Raises:
         BundleError: the bundle has no golden vectors, or they are damaged.
         UsageError: an unknown runtime, or options that make no sense.
     """
     golden = bundle.golden()
+    manifest = bundle.manifest
+    fault = stale_golden(manifest, golden)
+    if fault is None and search is not None:
+        fault = check_reference(manifest, golden, search.exact)
     checks: list[Check] = []
+    batch_checks: list[BatchCheck] = []
+    searches: list[SearchCheck] = []
     skipped: list[Skipped] = []
     for name in runtimes:
         on_progress(name)
-        for precision in precisions or _precisions_of(bundle.manifest, name):
+        for precision in precisions or _precisions_of(manifest, name):
             chosen = replace(options or OpenOptions(), precision=precision)
             try:
                 opened = registry.open_backend(name, bundle, chosen)
@@ -143,54 +132,47 @@ def verify_bundle(
                 if isinstance(exc, registry.CANNOT_RUN_HERE):
                     skipped.append(Skipped(runtime=name, reason=str(exc), precision=precision))
                 else:
-                    checks.append(_failed(name, precision, 0, str(exc)))
+                    checks.append(failed_check(name, precision, 0, str(exc)))
                 continue
-            checks += _check_runtime(bundle.manifest, golden, name, precision, opened)
-    return Verification(bundle=bundle.name, checks=tuple(checks), skipped=tuple(skipped))
+            try:
+                done = check_runtime(manifest, golden, name, precision, opened, search)
+                facts = opened.facts  # last: a runtime may learn more of itself while it runs
+            finally:
+                opened.close()
+            checks += [
+                replace(check, served_by=facts.served_by, notices=facts.notices)
+                for check in _with_weights(done.checks, bundle, facts.file)
+            ]
+            batch_checks += [done.batch] if done.batch else []
+            searches += [done.search] if done.search else []
+    return Verification(
+        bundle=bundle.name,
+        checks=tuple(checks),
+        skipped=tuple(skipped),
+        batch_checks=tuple(batch_checks),
+        searches=tuple(searches),
+        golden_fault=fault,
+        tolerances_by_hand=manifest.tolerances_by_hand,
+        claims=check_claims(
+            bundle, {registry.find(name).format for name in runtimes}, precisions or PRECISIONS
+        ),
+    )
+
+
+def _with_weights(checks: Sequence[Check], bundle: Bundle, file: str) -> tuple[Check, ...]:
+    """Say which weights of a file are not the bundle's, where outputs differ."""
+    wrong = [check for check in checks if check.reason is not None and check.max_abs is not None]
+    entries = [entry for entry in bundle.manifest.files if entry.path == file]
+    words = explain_weights(bundle, entries[0]) if wrong and entries else ""
+    if not words:
+        return tuple(checks)
+    return tuple(
+        replace(check, reason=f"{check.reason}; {words}") if check in wrong else check
+        for check in checks
+    )
 
 
 def _precisions_of(manifest: Manifest, runtime: str) -> tuple[str, ...]:
     """Return what the bundle holds for a runtime; the first precision where it holds nothing."""
     held = {entry.precision for entry in manifest.files_of(registry.find(runtime).format)}
     return tuple(name for name in PRECISIONS if name in held) or PRECISIONS[:1]
-
-
-def _check_runtime(
-    manifest: Manifest, golden: Golden, name: str, precision: str, runtime: Runtime
-) -> list[Check]:
-    checks = []
-    try:
-        for batch in verification_batches(manifest, runtime.facts):
-            try:
-                limits = golden_limits(manifest, precision, runtime.facts)
-                parity = check_golden(runtime, golden, batch, limits)
-            except SpinnEdgeError as exc:
-                checks.append(_failed(name, precision, batch, str(exc)))
-            else:
-                checks.append(
-                    Check(
-                        runtime=name,
-                        batch=batch,
-                        max_abs=parity.max_abs,
-                        tolerance=parity.tolerance,
-                        passed=parity.passed,
-                        reason=parity.reason,
-                        precision=precision,
-                    )
-                )
-        facts = runtime.facts  # last: a runtime may learn more of itself while it runs
-    finally:
-        runtime.close()
-    return [replace(c, served_by=facts.served_by, notices=facts.notices) for c in checks]
-
-
-def _failed(name: str, precision: str, batch: int, reason: str) -> Check:
-    return Check(
-        runtime=name,
-        batch=batch,
-        max_abs=None,
-        tolerance=None,
-        passed=False,
-        reason=reason,
-        precision=precision,
-    )

@@ -14,10 +14,13 @@ from spinn_edge.cli.demo import demo
 from spinn_edge.cli.export import export
 from spinn_edge.cli.inspection import inspect
 from spinn_edge.cli.options import INTERRUPTED
+from spinn_edge.cli.physics import physics
 from spinn_edge.cli.prune import prune
 from spinn_edge.cli.runtimes import runtimes
 from spinn_edge.cli.train import train
+from spinn_edge.cli.validate import validate
 from spinn_edge.cli.verify import verify
+from spinn_edge.cli.waterfall import waterfall
 from spinn_edge.core.errors import SpinnEdgeError
 
 app = typer.Typer(
@@ -28,7 +31,11 @@ app = typer.Typer(
     epilog="MODEL is a bundle folder, a .safetensors or .pt state dict (with --activation), "
     "package.module:factory (with --weights), a .pt2, a TorchScript file, or an .onnx.",
 )
-for _command in (demo, train, prune, export, verify, bench, compare, inspect, runtimes):
+for _command in (
+    *(demo, train, prune, export),
+    *(verify, validate, waterfall, physics),
+    *(bench, compare, inspect, runtimes),
+):
     app.command()(_command)
 
 

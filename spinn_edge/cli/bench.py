@@ -24,7 +24,7 @@ def bench(
     runtime: Annotated[str, typer.Option(help="all, or names separated by commas.")] = "all",
     batch: Annotated[str, typer.Option(help="Samples in one inference.")] = "1,1000",
     precision: Annotated[
-        str, typer.Option(help="Of the bundle's files: fp32, fp16, separated by commas.")
+        str, typer.Option(help="Of the bundle's files: fp32, fp16, int8, separated by commas.")
     ] = "fp32",
     boundary: Annotated[
         str,

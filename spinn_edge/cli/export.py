@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from spinn_edge.core.bundle import Bundle
     from spinn_edge.export.bundling import ExportRequest
     from spinn_edge.export.golden import GoldenMaker
+    from spinn_edge.export.task_loss import ScoredRows
     from spinn_edge.models.loading import LoadedModel
 
 
@@ -26,10 +28,20 @@ def export(
     precision: Annotated[
         str,
         typer.Option(
-            help="What the files compute in: fp32, fp16 (onnx and trt), or both with a comma; "
-            "inputs and outputs stay float32."
+            help="What the files compute in: fp32, fp16, int8 (onnx and trt), or several with "
+            "commas; inputs and outputs stay float32."
         ),
     ] = "fp32",
+    int8: Annotated[
+        str | None,
+        typer.Option(
+            "--int8",
+            metavar="FORM",
+            help="static: ranges of activations from the golden inputs; dynamic: from each "
+            "inference (not for trt); weight-only: activations stay float. Else static.",
+            show_default=False,
+        ),
+    ] = None,
     input_shape: o.InputShape = None,
     activation: o.Activation = None,
     weights: o.Weights = None,
@@ -71,17 +83,35 @@ def export(
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option(help="CSV with real inputs to prove with; else the bundle's own, or noise."),
+        typer.Option(
+            help="CSV with real inputs to prove with and calibrate int8 on; else the bundle's own, "
+            "or noise. With target columns too, fp16 and int8 are scored on it."
+        ),
     ] = None,
+    test: o.Test = None,
     features: o.Features = None,
+    derivatives: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OUTPUT:INPUT[:INPUT],…",
+            help="Give these derivatives too, as further outputs: tool_wear:time,"
+            "tool_wear:time:time; columns by name, or as output.0 and input.3.",
+            show_default=False,
+        ),
+    ] = None,
+    tolerance: o.Tolerance = None,
     trust_pickle: o.TrustPickle = False,
     trust_factory: o.TrustFactory = False,
     force: o.Force = False,
 ) -> None:
     """Write a bundle in every format asked for, each one proved against eager PyTorch."""
+    from spinn_edge.accuracy.hand_limits import parse_tolerances
     from spinn_edge.cli.output import Printer
     from spinn_edge.core.bundle import check_output_free
+    from spinn_edge.core.errors import UsageError
     from spinn_edge.export.bundling import ExportRequest, write_bundle
+    from spinn_edge.export.derivatives import differentiated
+    from spinn_edge.export.quantization import Quantization
     from spinn_edge.export.shapes import parse_input_shapes
     from spinn_edge.models.loading import load_model
     from spinn_edge.report.console import files_table, manifest_table
@@ -104,7 +134,11 @@ def export(
             hardware_compatible=hardware_compatible,
             version_compatible=version_compatible,
         ),
+        tolerances=parse_tolerances(tolerance or []),
+        quantization=Quantization() if int8 is None else Quantization(form=int8),
     )
+    if int8 is not None and "int8" not in request.precisions:
+        raise UsageError(f"--int8 {int8} is for int8 files; add int8 to --precision")
     _say_what_differs(printer, request)
     with printer.status("loading the model") as say:
         loaded = load_model(
@@ -117,14 +151,16 @@ def export(
             ),
         )
         bundle = write_bundle(
-            loaded,
+            differentiated(loaded, o.names(derivatives), request.input_shapes),
             out,
-            request,
+            replace(request, scored=_scored_rows(data, test, loaded)),
             golden=_golden_from(data, features, loaded) if data else None,
             force=force,
             on_step=say,
         )
     printer.show(manifest_table(bundle.manifest, bundle.name), files_table(bundle))
+    if given := bundle.manifest.architecture.derivatives:
+        printer.show(f"gives also: {', '.join(derivative.name for derivative in given)}")
     for line in _messages(bundle):
         printer.show(line)
     printer.show(f"wrote {bundle.root}")
@@ -154,13 +190,40 @@ def _say_what_differs(printer: Printer, request: ExportRequest) -> None:
 
 
 def _messages(bundle: Bundle) -> list[str]:
-    """Return what converters and builders remarked on the files that they wrote."""
+    """Return what converters and builders remarked on the files that they wrote, and scores."""
+    from spinn_edge.report.precision import task_remarks
+
     return [
         f"{entry.path}: {message}"
         for entry in bundle.manifest.files
-        for key in ("conversion_warnings", "builder_messages")
-        for message in entry.details.get(key, ())
+        for message in (
+            *entry.details.get("conversion_warnings", ()),
+            *entry.details.get("builder_messages", ()),
+            *task_remarks(entry),
+        )
     ]
+
+
+def _scored_rows(data: Path | None, test: Path | None, loaded: LoadedModel) -> ScoredRows | None:
+    """Return rows with measured targets: of --test, else of --data where it has the columns.
+
+    Raises:
+        UsageError: --test for a model that does not say what it learnt from, or without the
+            columns.
+    """
+    from spinn_edge.core.errors import UsageError
+    from spinn_edge.export.task_loss import read_scored_rows
+
+    learnt = loaded.bundle.manifest.training if loaded.bundle else None
+    if learnt is None and test is not None:
+        raise UsageError(
+            f"--test {test} is scored by the columns that a model learnt from, as spinn-edge train "
+            "writes them down; this model does not say its own, leave --test out"
+        )
+    path = test or data
+    if learnt is None or path is None:
+        return None
+    return read_scored_rows(path, learnt.recipe, required=test is not None)
 
 
 def _golden_from(data: Path, features: str | None, loaded: LoadedModel) -> GoldenMaker:

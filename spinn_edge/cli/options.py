@@ -76,6 +76,16 @@ ProviderOption = Annotated[
         show_default=False,
     ),
 ]
+Tolerance = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tolerance",
+        metavar="OUTPUT=SHARE",
+        help="Allow an output, a target column or * this share of its scale instead of the "
+        "default; *@fp16=1e-2 for one precision; several with commas.",
+        show_default=False,
+    ),
+]
 TrustEngineCode = Annotated[
     bool,
     typer.Option(
@@ -201,7 +211,7 @@ def runtime_names(text: str) -> tuple[str, ...]:
 
 
 def precision_names(text: str) -> tuple[str, ...]:
-    """Read ``fp32,fp16``.
+    """Read ``fp32,fp16,int8``.
 
     Raises:
         UsageError: an unknown name, or none.

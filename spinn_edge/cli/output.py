@@ -149,6 +149,11 @@ def _check_writable(path: Path) -> None:
 
 
 def make_console(*, stderr: bool) -> Console:
-    """Return a console that is wide enough where nobody looks at a terminal."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=PIPED_WIDTH)
+    """Return a console that is wide enough where nobody looks at a terminal.
+
+    Without emoji: in ``tool_wear:a:a`` rich would read one.
+    """
+    console = Console(stderr=stderr, emoji=False)
+    if console.is_terminal:
+        return console
+    return Console(stderr=stderr, emoji=False, width=PIPED_WIDTH)

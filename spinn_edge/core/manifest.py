@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spinn_edge.core.decode import decode, encode
+from spinn_edge.core.derivatives import Derivative
 from spinn_edge.core.errors import BundleError
+from spinn_edge.core.proofs import BatchProof, SearchProof
 from spinn_edge.core.tensors import TensorSpec
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "int8")
 """Number formats that a file may compute in; inputs and outputs stay float32. The first is what
-every bundle has."""
+every bundle has. In int8, products have 8-bit factors, or the weights alone are kept in 8 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +30,14 @@ class Architecture:
         widths: input width, hidden widths, output width; empty unless ``mlp``.
         activation: name of the function between layers; empty unless ``mlp``.
         factory: ``package.module:function``; empty unless ``factory``.
+        derivatives: what the model gives beside the outputs of that network, in this order.
     """
 
     kind: str
     widths: tuple[int, ...] = ()
     activation: str = ""
     factory: str = ""
+    derivatives: tuple[Derivative, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,8 @@ class FileEntry:
         proof: comparisons with eager that passed when the file was written; empty for weights
             and golden vectors, and where ``unproved`` says why.
         unproved: why the file could not be run where it was written; None when it was.
+        batch_proof: proof that its batch is dynamic; None where it was not run.
+        search: the worst input that was found when it was written; None where none was looked for.
     """
 
     path: str
@@ -79,6 +85,8 @@ class FileEntry:
     details: Mapping[str, Any] = field(default_factory=dict)
     proof: tuple[ProofPoint, ...] = ()
     unproved: str | None = None
+    batch_proof: BatchProof | None = None
+    search: SearchProof | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,11 +243,13 @@ class OutputTolerance:
         scale: largest magnitude of the float64 reference over the golden inputs.
         eager_error: largest difference of eager float32 from that reference.
         tolerance: limit against the float64 reference.
+        share: of the scale: what a float32 form may differ from eager float32 by.
     """
 
     scale: tuple[float, ...]
     eager_error: tuple[float, ...]
     tolerance: tuple[float, ...]
+    share: float = 1e-5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +273,9 @@ class Manifest:
         files: every file but the manifest.
         pruning: the audit; None for a model that this tool did not prune.
         training: None for a model that this tool did not train.
+        tolerances_by_hand: shares of the scale that were chosen by hand when the bundle was
+            written, by output, channel or ``*``, with ``@`` and a precision where it is for that
+            one alone; empty where the defaults hold.
     """
 
     schema_version: int
@@ -280,6 +293,7 @@ class Manifest:
     files: tuple[FileEntry, ...]
     pruning: PruningAudit | None = None
     training: Training | None = None
+    tolerances_by_hand: Mapping[str, float] = field(default_factory=dict)
 
     def files_of(self, format_name: str, precision: str | None = None) -> tuple[FileEntry, ...]:
         """Return the entries of one format, in manifest order; of any precision when None."""

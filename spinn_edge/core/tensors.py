@@ -63,6 +63,18 @@ class TensorSpec:
         )
 
 
+def named_results(result: Any) -> dict[str, Any]:
+    """Return what a network returns by name.
+
+    A single thing becomes ``output``; a sequence ``output_0`` and so on; a dict keeps its keys.
+    """
+    if isinstance(result, Mapping):
+        return {str(key): value for key, value in result.items()}
+    if isinstance(result, tuple | list):
+        return {f"output_{index}": value for index, value in enumerate(result)}
+    return {"output": result}
+
+
 def batch_of(specs: Sequence[TensorSpec], feeds: Feeds) -> int:
     """Return the batch size of ``feeds``, which :func:`check_feeds` has passed."""
     return int(feeds[specs[0].name].shape[0])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from spinn_edge import __version__
-from spinn_edge.accuracy.parity import against_eager, compare
+from spinn_edge.accuracy.hand_limits import with_tolerances
+from spinn_edge.accuracy.onnx_types import count_onnx
+from spinn_edge.accuracy.search import AT_EXPORT, SearchRequest
 from spinn_edge.core.bundle import Bundle, describe_file, finish, staged_folder
-from spinn_edge.core.errors import ExportError, UsageError
-from spinn_edge.core.golden import GOLDEN_NAME, Golden
+from spinn_edge.core.golden import GOLDEN_NAME
 from spinn_edge.core.manifest import (
     PRECISIONS,
     SCHEMA_VERSION,
@@ -24,7 +25,10 @@ from spinn_edge.core.manifest import (
 from spinn_edge.core.optional import require
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export import registry
+from spinn_edge.export.batches import largest_batch
+from spinn_edge.export.bundle_reference import reference_of
 from spinn_edge.export.counting import count_flops, count_parameters
+from spinn_edge.export.derivatives import original_network
 from spinn_edge.export.golden import (
     GoldenInputs,
     GoldenMaker,
@@ -33,17 +37,19 @@ from spinn_edge.export.golden import (
     make_references,
     random_inputs,
 )
-from spinn_edge.export.graph_types import graph_facts
+from spinn_edge.export.lower_precision import LowerPrecision, prepare_lower_precision
+from spinn_edge.export.output_specs import output_specs
 from spinn_edge.export.proof import prove
-from spinn_edge.export.reference import Reference, copy_onnx, module_reference, onnx_reference
+from spinn_edge.export.quantization import Quantization
+from spinn_edge.export.reference import copy_onnx
 from spinn_edge.export.registry import ExportJob, ExportStep
-from spinn_edge.export.shapes import input_specs, onnx_outputs
+from spinn_edge.export.shapes import input_specs
+from spinn_edge.export.task_loss import ScoredRows, task_details
 from spinn_edge.models.loading import LoadedModel
 from spinn_edge.runtimes.trt.cache import EngineCache
 from spinn_edge.runtimes.trt.recipe import EngineOptions
 
 WEIGHTS_NAME = "model.safetensors"
-_SINGLE_SAMPLES = 16  # enough for a branch on a sign to show; onnx.reference is slow
 SUFFIXES = {"torchscript": "ts", "pt2": "pt2", "onnx": "onnx"}
 
 
@@ -59,6 +65,10 @@ class ExportRequest:
         input_shapes: model inputs, where the model does not say them itself.
         compute_capabilities: GPUs to build engines for; None means the exporter's default.
         engine: how engines are built.
+        tolerances: shares of the outputs' scale, chosen by hand, that take the default's place; see
+            :class:`spinn_edge.core.manifest.Manifest`.
+        quantization: how int8 is written.
+        scored: rows with measured targets, of which no file may lose much; None for none.
     """
 
     formats: tuple[str, ...] = ()
@@ -67,6 +77,9 @@ class ExportRequest:
     input_shapes: tuple[TensorSpec, ...] = ()
     compute_capabilities: tuple[str, ...] | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
+    tolerances: Mapping[str, float] = field(default_factory=dict)
+    quantization: Quantization = field(default_factory=Quantization)
+    scored: ScoredRows | None = None
 
 
 def write_bundle(
@@ -97,22 +110,30 @@ def write_bundle(
         The bundle, read back from disk.
 
     Raises:
-        UsageError: unknown format or precision, the model's inputs are not known, or the batches of
-            the engines are not in order.
+        UsageError: unknown format or precision, the model's inputs are not known, the batches of
+            the engines are not in order, or a tolerance is for an output that is not there.
         ExportError: a format could not be written, or its proof failed; nothing is left behind.
         BundleError: ``out`` exists or cannot be written.
     """
     steps = registry.in_order(request.formats, request.precisions)
     inputs = input_specs(loaded, request.input_shapes)
-    max_batch = _max_batch(loaded, request, inputs)
+    max_batch = largest_batch(loaded, inputs, request.max_batch, request.engine)
     request.engine.batches(max_batch)  # refused now rather than after everything else is written
     old = loaded.bundle.manifest if loaded.bundle else None
     with staged_folder(out, force=force) as folder:
         on_step("golden vectors")
-        reference = _reference(loaded)
+        reference = reference_of(loaded)
         chosen = _golden_inputs(loaded, golden, inputs, golden_rows(inputs, max_batch))
         made = make_references(chosen, reference)
         made.golden.save(folder / GOLDEN_NAME)
+        lower = prepare_lower_precision(
+            request.precisions,
+            lambda rows: _golden_inputs(loaded, golden, inputs, rows),
+            made,
+            inputs,
+            reference,
+            request.scored,
+        )
         files = [describe_file(folder, GOLDEN_NAME, "golden")]
         files += _write_source(loaded, folder)
         parameters, nonzero = count_parameters(loaded)
@@ -122,7 +143,7 @@ def write_bundle(
             created_by=f"spinn-edge {__version__}",
             architecture=loaded.architecture,
             inputs=inputs,
-            outputs=_output_specs(loaded, inputs, made, reference),
+            outputs=output_specs(loaded, inputs, made, reference),
             max_batch=max_batch,
             parameters=parameters,
             nonzero_parameters=nonzero,
@@ -133,14 +154,15 @@ def write_bundle(
             training=training or (old.training if old else None),
             pruning=pruning or (old.pruning if old else None),
         )
+        manifest = with_tolerances(manifest, request.tolerances)
         if loaded.format:
             manifest = _proved(
-                Bundle(root=folder, manifest=manifest), loaded.format, PRECISIONS[0], made
+                Bundle(root=folder, manifest=manifest), loaded.format, PRECISIONS[0], made, lower
             )
         for step in steps:
             if not manifest.files_of(step.format, step.precision):
                 on_step(f"{step.name}: write and prove")
-                manifest = _export(loaded, folder, Path(out), manifest, step, made, request)
+                manifest = _export(loaded, folder, Path(out), manifest, step, made, lower, request)
         finish(folder, manifest)
     return Bundle.load(Path(out))
 
@@ -152,6 +174,7 @@ def _export(
     manifest: Manifest,
     step: ExportStep,
     made: References,
+    lower: LowerPrecision,
     request: ExportRequest,
 ) -> Manifest:
     """Write one format in one precision, add it to the manifest, prove it there."""
@@ -167,27 +190,52 @@ def _export(
         precision=step.precision,
         compute_capabilities=request.compute_capabilities,
         engine=request.engine,
+        golden=lower.calibration,
+        golden_source=lower.source,
+        score=lower.score,
+        quantization=request.quantization,
     )
     written = registry.load(step.entry)(job)
     bundle = Bundle(root=folder, manifest=replace(manifest, files=(*manifest.files, *written)))
-    return _proved(bundle, step.format, step.precision, made)
+    return _proved(bundle, step.format, step.precision, made, lower)
 
 
-def _proved(bundle: Bundle, name: str, precision: str, made: References) -> Manifest:
+def _proved(
+    bundle: Bundle, name: str, precision: str, made: References, lower: LowerPrecision
+) -> Manifest:
     """Return the manifest with proofs at the files of one format, where they can run here."""
     runtime = registry.entries()[name].runtime
     entries = bundle.manifest.files_of(name, precision)
     if all(entry.unproved is not None for entry in entries):
         return bundle.manifest
     try:
-        points = prove(bundle, runtime, made.golden, made.eager, precision)
+        proof = prove(
+            bundle, runtime, made.golden, made.eager, precision, _search(made, bundle.manifest)
+        )
+        task = task_details(bundle, runtime, precision, lower.score)
     finally:  # what a runtime keeps beside a bundle has no use beside one that will be renamed
         shutil.rmtree(EngineCache(bundle.root).folder, ignore_errors=True)
     files = tuple(
-        replace(entry, proof=points) if entry in entries and entry.unproved is None else entry
+        replace(
+            entry,
+            proof=proof.points,
+            batch_proof=proof.batch,
+            search=proof.search,
+            details={**entry.details, **task},
+        )
+        if entry in entries and entry.unproved is None
+        else entry
         for entry in bundle.manifest.files
     )
     return replace(bundle.manifest, files=files)
+
+
+def _search(made: References, manifest: Manifest) -> SearchRequest:
+    return SearchRequest(
+        exact=made.reference.exact,
+        eager=made.reference.eager,
+        plan=AT_EXPORT.for_model(manifest.flops_per_sample),
+    )
 
 
 def _write_source(loaded: LoadedModel, folder: Path) -> list[FileEntry]:
@@ -196,45 +244,15 @@ def _write_source(loaded: LoadedModel, folder: Path) -> list[FileEntry]:
         name = f"model.{SUFFIXES[loaded.format]}"
         copy = copy_onnx if loaded.format == "onnx" else shutil.copyfile
         copy(loaded.file, folder / name)
-        details = graph_facts(folder / name) if loaded.format == "onnx" else {}
+        details = count_onnx(folder / name).details() if loaded.format == "onnx" else {}
         return [describe_file(folder, name, loaded.format, details=details)]
     if loaded.architecture.kind == "file" or loaded.module is None:
         return []  # a module that came out of a pickle: only its exports can be kept
     save = require("safetensors.torch", extra="export").save
-    state = loaded.module.state_dict()
+    state = original_network(loaded.module).state_dict()
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in state.items()}
     (folder / WEIGHTS_NAME).write_bytes(save(tensors))
     return [describe_file(folder, WEIGHTS_NAME, "weights")]
-
-
-def _max_batch(loaded: LoadedModel, request: ExportRequest, inputs: tuple[TensorSpec, ...]) -> int:
-    if (fixed := inputs[0].shape[0]) is not None:
-        if request.max_batch not in (None, fixed):
-            raise UsageError(
-                f"'{loaded.origin}' has a fixed batch of {fixed}; --max-batch {request.max_batch} "
-                "needs a model with a dynamic batch axis"
-            )
-        if request.engine.min_batch not in (1, fixed) or request.engine.opt_batch not in (
-            None,
-            fixed,
-        ):
-            raise UsageError(
-                f"'{loaded.origin}' has a fixed batch of {fixed}; leave out --min-batch and "
-                "--opt-batch"
-            )
-        return fixed
-    if request.max_batch is not None:
-        if request.max_batch < 1:
-            raise UsageError(f"--max-batch must be at least 1, got {request.max_batch}")
-        return request.max_batch
-    return loaded.bundle.manifest.max_batch if loaded.bundle else 1024
-
-
-def _reference(loaded: LoadedModel) -> Reference:
-    if loaded.module is not None:
-        return module_reference(loaded.module)
-    assert loaded.file is not None
-    return onnx_reference(loaded.file)
 
 
 def _golden_inputs(
@@ -249,36 +267,3 @@ def _golden_inputs(
         source = loaded.bundle.manifest.golden_source
         return GoldenInputs(arrays=loaded.bundle.golden().inputs, source=source)
     return random_inputs(inputs, rows)
-
-
-def _output_specs(
-    loaded: LoadedModel, inputs: tuple[TensorSpec, ...], made: References, reference: Reference
-) -> tuple[TensorSpec, ...]:
-    """Read shapes off real outputs."""
-    names = onnx_outputs(loaded) if loaded.module is None else tuple(made.eager)
-    fixed = inputs[0].shape[0]
-    if fixed is None:
-        _check_samples_apart(made, reference)
-    return tuple(
-        TensorSpec(name, (fixed, *made.eager[name].shape[1:]), made.eager[name].dtype)
-        for name in names
-    )
-
-
-def _check_samples_apart(made: References, reference: Reference) -> None:
-    """Refuse a model whose output for a sample depends on the samples beside it.
-
-    The proofs compare with outputs of all golden samples at once, so they would not see it where
-    tracing has frozen a Python branch that the first sample decided.
-    """
-    golden = Golden(inputs=made.golden.inputs, outputs=made.eager)
-    limits = against_eager(made.limits)
-    for batch, start in ((3, 0), *((1, row) for row in range(min(golden.rows, _SINGLE_SAMPLES)))):
-        sample = golden.at_batch(batch, start=start)
-        parity = compare(reference.eager(sample.inputs), sample.outputs, limits)
-        if not parity.passed:
-            raise ExportError(
-                f"the model gives another output for {batch} samples than for the same among "
-                f"{golden.rows}: {parity.reason}; each sample must be computed on its own, with "
-                "the batch as first axis"
-            )

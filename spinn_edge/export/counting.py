@@ -23,7 +23,7 @@ def count_parameters(loaded: LoadedModel) -> tuple[int | None, int | None]:
     else:
         from onnx import numpy_helper
 
-        from spinn_edge.export.reference import load_onnx
+        from spinn_edge.models.onnx_file import load_onnx
 
         assert loaded.file is not None
         weights = load_onnx(loaded.file).graph.initializer

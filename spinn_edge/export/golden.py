@@ -15,6 +15,9 @@ from spinn_edge.core.table import Table
 from spinn_edge.core.tensors import Array, TensorSpec, describe
 from spinn_edge.export.reference import Reference
 
+NOISE = "standard normal noise"
+"""How the source of golden inputs begins where no data was given."""
+
 MOST_ROWS = 1024
 MOST_BYTES = 16 * 2**20
 
@@ -45,12 +48,14 @@ class References:
         eager: float32 outputs of the eager form, by name.
         limits: tolerances derived from the two.
         source: where inputs and outputs came from, in words.
+        reference: the evaluators that computed both.
     """
 
     golden: Golden
     eager: Mapping[str, Array]
     limits: Mapping[str, OutputTolerance]
     source: str
+    reference: Reference
 
 
 def golden_rows(inputs: Sequence[TensorSpec], max_batch: int) -> int:
@@ -69,7 +74,7 @@ def random_inputs(inputs: Sequence[TensorSpec], rows: int, seed: int = 0) -> Gol
     for spec in inputs:
         shape = (rows, *(size or 1 for size in spec.shape[1:]))
         arrays[spec.name] = generator.standard_normal(shape).astype(spec.dtype)
-    return GoldenInputs(arrays=arrays, source=f"standard normal noise, seed {seed}: no data given")
+    return GoldenInputs(arrays=arrays, source=f"{NOISE}, seed {seed}: no data given")
 
 
 def table_inputs(
@@ -153,5 +158,9 @@ def make_references(inputs: GoldenInputs, reference: Reference) -> References:
     )
     source = f"{inputs.source}; {reference.note}" if reference.note else inputs.source
     return References(
-        golden=golden, eager=eager, limits=derive_tolerance(golden.outputs, eager), source=source
+        golden=golden,
+        eager=eager,
+        limits=derive_tolerance(golden.outputs, eager, reference.shares),
+        source=source,
+        reference=reference,
     )

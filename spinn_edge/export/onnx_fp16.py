@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from spinn_edge.accuracy.onnx_types import count_onnx
+from spinn_edge.accuracy.precision_truth import check_precision
 from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError, first_line
 from spinn_edge.core.manifest import FileEntry
 from spinn_edge.core.optional import require
-from spinn_edge.export.graph_types import check_precision, graph_facts
 
 FILE_NAME = "model.fp16.onnx"
 
@@ -55,8 +56,8 @@ def convert_to_fp16(source: Path, folder: Path) -> FileEntry:
         raise ExportError(
             f"{source.name} cannot be converted to fp16 ({type(exc).__name__}): {first_line(exc)}"
         ) from exc
-    facts = graph_facts(path)
-    check_precision(path, "fp16", facts["layers"])
+    counts = count_onnx(path)
+    check_precision(path, "fp16", counts)
     return describe_file(
         folder,
         FILE_NAME,
@@ -71,7 +72,7 @@ def convert_to_fp16(source: Path, folder: Path) -> FileEntry:
                 opset.version for opset in converted.opset_import if opset.domain in ("", "ai.onnx")
             ),
             "ir_version": converted.ir_version,
-            **facts,
+            **counts.details(),
             "conversion_warnings": warnings,
         },
     )

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from spinn_edge.accuracy.onnx_types import count_onnx
 from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError, first_line
 from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.optional import require
-from spinn_edge.export.graph_types import graph_facts
 from spinn_edge.export.onnx_fp16 import convert_to_fp16
+from spinn_edge.export.onnx_int8 import convert_to_int8
 from spinn_edge.export.pt2 import dynamic_batch, export_warnings_silenced, exportable
 from spinn_edge.export.registry import ExportJob
 
@@ -24,14 +25,17 @@ ONE_FILE_LIMIT_BYTES = 2**31 - 2**20
 def export_onnx(job: ExportJob) -> tuple[FileEntry, ...]:
     """Write ``model.onnx``: one file, batch axis named ``batch``, checked by ``onnx.checker``.
 
-    A job for fp16 makes ``model.fp16.onnx`` from the float32 file that was written before.
+    A job for fp16 or int8 makes ``model.fp16.onnx`` or ``model.int8.onnx`` from the float32 file
+    that was written before.
 
     Raises:
         ExportError: torch cannot export the module, it does not fit into one file, or it cannot be
-            converted to fp16.
+            converted to the job's precision.
     """
     if job.precision == "fp16":
         return (convert_to_fp16(job.files["onnx", PRECISIONS[0]], job.folder),)
+    if job.precision == "int8":
+        return (convert_to_int8(job),)
     torch = require("torch", extra="export")
     onnx = require("onnx", extra="export")
     require("onnxscript", extra="export")
@@ -66,7 +70,7 @@ def export_onnx(job: ExportJob) -> tuple[FileEntry, ...]:
             details={
                 "opset": opset_of(graph),
                 "ir_version": graph.ir_version,
-                **graph_facts(path),
+                **count_onnx(path).details(),
             },
         ),
     )

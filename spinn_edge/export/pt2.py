@@ -7,33 +7,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from spinn_edge.accuracy.precision_truth import check_precision
+from spinn_edge.accuracy.torch_types import count_pt2
 from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError, first_line
-from spinn_edge.core.manifest import FileEntry
+from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.optional import require
+from spinn_edge.export.module_precision import file_name, in_precision
 from spinn_edge.export.registry import ExportJob
-
-FILE_NAME = "model.pt2"
 
 
 def export_pt2(job: ExportJob) -> tuple[FileEntry, ...]:
-    """Write ``model.pt2`` with a dynamic batch axis named ``batch``.
+    """Write ``model.pt2``, or ``model.fp16.pt2``, with a dynamic batch axis named ``batch``.
 
     Raises:
-        ExportError: torch cannot export the module.
+        ExportError: torch cannot export the module, or it is not in the precision of the job.
     """
     torch = require("torch", extra="export")
     module, sample = exportable(job, torch, "PT2")
+    name, shapes = file_name("pt2", job.precision), dynamic_batch(job, torch)
+    if job.precision != PRECISIONS[0]:
+        module, shapes = in_precision(module, job.precision), (shapes,)  # it takes *inputs
     try:
         with export_warnings_silenced():
-            program = torch.export.export(module, sample, dynamic_shapes=dynamic_batch(job, torch))
+            program = torch.export.export(module, sample, dynamic_shapes=shapes)
             # With several inputs torch writes Python into the file that compares their batches,
             # which load_pt2 refuses as a stranger's code; check_feeds compares them as well.
             program._guards_code = []
-            torch.export.save(program, job.folder / FILE_NAME)
+            torch.export.save(program, job.folder / name)
     except Exception as exc:  # export runs the user's own code and raises many types
         raise ExportError(f"torch.export failed ({type(exc).__name__}): {first_line(exc)}") from exc
-    return (describe_file(job.folder, FILE_NAME, "pt2", toolchain={"torch": torch.__version__}),)
+    counts = count_pt2(job.folder / name)
+    check_precision(job.folder / name, job.precision, counts)
+    return (
+        describe_file(
+            job.folder,
+            name,
+            "pt2",
+            precision=job.precision,
+            toolchain={"torch": torch.__version__},
+            details=counts.details(),
+        ),
+    )
 
 
 def exportable(job: ExportJob, torch: Any, format_name: str) -> tuple[Any, tuple[Any, ...]]:
@@ -48,7 +63,7 @@ def exportable(job: ExportJob, torch: Any, format_name: str) -> tuple[Any, tuple
     return job.module, tuple(torch.from_numpy(job.sample[spec.name]) for spec in job.inputs)
 
 
-def dynamic_batch(job: ExportJob, torch: Any) -> tuple[dict[int, Any], ...]:
+def dynamic_batch(job: ExportJob, torch: Any) -> tuple[Any, ...]:
     """Return ``dynamic_shapes``: axis 0 of every input is one dimension named ``batch``."""
     batch = torch.export.Dim("batch")
     return tuple({0: batch} for _ in job.inputs)

@@ -6,15 +6,16 @@ import copy
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spinn_edge.core.errors import BundleError, ExportError, first_line
+from spinn_edge.core.errors import ExportError, first_line
 from spinn_edge.core.optional import require
-from spinn_edge.core.tensors import Array
+from spinn_edge.core.tensors import Array, named_results
+from spinn_edge.models.onnx_file import in_float64, load_onnx
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,11 +31,14 @@ class Reference:
         eager: float32, as the model was given; for ONNX, the ``onnx`` package's own evaluator.
         exact: float64.
         note: empty, or why ``exact`` is no more exact than ``eager``.
+        shares: by name of output, what forms may differ from ``eager`` by, a share of its scale;
+            empty for the usual share.
     """
 
     eager: Evaluate
     exact: Evaluate
     note: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 def module_reference(module: nn.Module) -> Reference:
@@ -72,7 +76,6 @@ def onnx_reference(path: Path) -> Reference:
     Raises:
         BundleError: the file is corrupt.
     """
-    onnx = require("onnx", extra="export")
     evaluator = require("onnx.reference", extra="export").ReferenceEvaluator
     graph = load_onnx(path)
 
@@ -91,26 +94,8 @@ def onnx_reference(path: Path) -> Reference:
 
     return Reference(
         eager=run(evaluator(graph), np.float32),
-        exact=run(evaluator(_in_float64(graph, onnx)), np.float64),
+        exact=run(evaluator(in_float64(graph)), np.float64),
     )
-
-
-def load_onnx(path: Path) -> Any:
-    """Load and check an ONNX file.
-
-    Raises:
-        BundleError: it is corrupt or truncated.
-        MissingDependencyError: onnx is not installed.
-    """
-    onnx = require("onnx", extra="export")
-    try:
-        graph = onnx.load(path)
-        onnx.checker.check_model(graph)
-    except Exception as exc:  # protobuf and the checker raise types of their own
-        raise BundleError(
-            f"{path} is no valid ONNX file ({first_line(exc)}); it is corrupt or truncated"
-        ) from exc
-    return graph
 
 
 def copy_onnx(source: Path, target: Path) -> None:
@@ -132,19 +117,12 @@ def copy_onnx(source: Path, target: Path) -> None:
 
 
 def name_outputs(result: Any, torch: Any) -> dict[str, Array]:
-    """Return a module's result as arrays by name.
-
-    A tensor becomes ``output``; a sequence ``output_0`` and so on; a dict keeps its keys.
+    """Return a module's result as arrays, by the names of :func:`named_results`.
 
     Raises:
         ExportError: something in it is no tensor.
     """
-    if isinstance(result, Mapping):
-        named = {str(key): value for key, value in result.items()}
-    elif isinstance(result, tuple | list):
-        named = {f"output_{index}": value for index, value in enumerate(result)}
-    else:
-        named = {"output": result}
+    named = named_results(result)
     for name, value in named.items():
         if not isinstance(value, torch.Tensor):
             raise ExportError(
@@ -152,28 +130,3 @@ def name_outputs(result: Any, torch: Any) -> dict[str, Array]:
                 "tensors, sequences or dicts of tensors can be exported"
             )
     return {name: value.numpy() for name, value in named.items()}
-
-
-def _in_float64(graph: Any, onnx: Any) -> Any:
-    """Return a copy of the graph in which every float32 is a float64."""
-    single, double = onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE
-    graph = copy.deepcopy(graph)
-    del graph.graph.value_info[:]
-    for tensor in graph.graph.initializer:
-        _widen(tensor, onnx)
-    for value in (*graph.graph.input, *graph.graph.output):
-        if value.type.tensor_type.elem_type == single:
-            value.type.tensor_type.elem_type = double
-    for node in (*graph.graph.node, *(n for f in graph.functions for n in f.node)):
-        for attribute in node.attribute:
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == single:
-                attribute.i = double
-            elif attribute.HasField("t"):
-                _widen(attribute.t, onnx)
-    return graph
-
-
-def _widen(tensor: Any, onnx: Any) -> None:
-    if tensor.data_type == onnx.TensorProto.FLOAT:
-        values = onnx.numpy_helper.to_array(tensor).astype(np.float64)
-        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))

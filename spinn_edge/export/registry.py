@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from spinn_edge.core.errors import UsageError
+from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.plugins import with_plugins
 from spinn_edge.core.tensors import Array, TensorSpec
+from spinn_edge.export.quantization import Quantization
+from spinn_edge.export.task_loss import TaskScore
+from spinn_edge.runtimes.base import PRECISIONS_OF
 from spinn_edge.runtimes.trt.recipe import EngineOptions
 
 if TYPE_CHECKING:
@@ -37,6 +41,10 @@ class ExportJob:
         compute_capabilities: GPUs to build engines for, such as ``SM86``; None means the
             exporter's default.
         engine: how engines are built.
+        golden: inputs with float64 outputs, which int8 is calibrated and measured on.
+        golden_source: where those inputs came from, in words.
+        score: what the task is scored by; None without rows whose targets were measured.
+        quantization: how int8 is written.
     """
 
     module: nn.Module | None
@@ -50,6 +58,10 @@ class ExportJob:
     precision: str = PRECISIONS[0]
     compute_capabilities: tuple[str, ...] | None = None
     engine: EngineOptions = field(default_factory=EngineOptions)
+    golden: Golden = field(default_factory=lambda: Golden(inputs={}, outputs={}))
+    golden_source: str = ""
+    score: TaskScore | None = None
+    quantization: Quantization = field(default_factory=Quantization)
 
 
 class Exporter(Protocol):
@@ -104,17 +116,23 @@ class ExportStep:
 
 EXPORTERS = {
     "torchscript": ExporterEntry(
-        exporter=f"{_HERE}.torchscript:export_torchscript", runtime="torchscript"
+        exporter=f"{_HERE}.torchscript:export_torchscript",
+        runtime="torchscript",
+        precisions=PRECISIONS_OF["torchscript"],
     ),
-    "pt2": ExporterEntry(exporter=f"{_HERE}.pt2:export_pt2", runtime="pt2"),
+    "pt2": ExporterEntry(
+        exporter=f"{_HERE}.pt2:export_pt2", runtime="pt2", precisions=PRECISIONS_OF["pt2"]
+    ),
     "onnx": ExporterEntry(
-        exporter=f"{_HERE}.onnx_graph:export_onnx", runtime="ort-cpu", precisions=PRECISIONS
+        exporter=f"{_HERE}.onnx_graph:export_onnx",
+        runtime="ort-cpu",
+        precisions=PRECISIONS_OF["onnx"],
     ),
     "trt": ExporterEntry(
         exporter=f"{_HERE}.trt:export_trt",
         runtime="trt",
         needs="onnx",
-        precisions=PRECISIONS,
+        precisions=PRECISIONS_OF["trt"],
     ),
 }
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.tensors import TensorSpec, describe
-from spinn_edge.export.reference import load_onnx
 from spinn_edge.models.loading import LoadedModel
+from spinn_edge.models.onnx_file import load_onnx
 
 
 def parse_input_shapes(texts: Sequence[str]) -> tuple[TensorSpec, ...]:

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from spinn_edge.accuracy.precision_truth import check_precision
+from spinn_edge.accuracy.torch_types import count_torchscript
 from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError
 from spinn_edge.core.manifest import FileEntry
 from spinn_edge.core.optional import require
+from spinn_edge.export.module_precision import file_name, in_precision
 from spinn_edge.export.registry import ExportJob
 from spinn_edge.models.torchscript_file import save_torchscript
 
-FILE_NAME = "model.ts"
-
 
 def export_torchscript(job: ExportJob) -> tuple[FileEntry, ...]:
-    """Write ``model.ts``.
+    """Write ``model.ts``, or ``model.fp16.ts``.
 
     Raises:
-        ExportError: the model exists as ONNX only, or tracing failed.
+        ExportError: the model exists as ONNX only, tracing failed, or it is not in the precision
+            of the job.
     """
     torch = require("torch", extra="export")
     if job.module is None:
         raise ExportError("an .onnx cannot be turned into TorchScript; export from its source")
     sample = [torch.from_numpy(job.sample[spec.name]) for spec in job.inputs]
-    save_torchscript(job.module, sample, job.folder / FILE_NAME)
+    name = file_name("ts", job.precision)
+    save_torchscript(in_precision(job.module, job.precision), sample, job.folder / name)
+    counts = count_torchscript(job.folder / name)
+    check_precision(job.folder / name, job.precision, counts)
     return (
-        describe_file(job.folder, FILE_NAME, "torchscript", toolchain={"torch": torch.__version__}),
+        describe_file(
+            job.folder,
+            name,
+            "torchscript",
+            precision=job.precision,
+            toolchain={"torch": torch.__version__},
+            details=counts.details(),
+        ),
     )

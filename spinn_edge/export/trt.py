@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from spinn_edge.accuracy.onnx_types import count_onnx
+from spinn_edge.accuracy.precision_truth import check_precision
+from spinn_edge.accuracy.type_counts import TypeCounts
 from spinn_edge.core.bundle import describe_file, sha256_of
 from spinn_edge.core.errors import (
     ExportError,
@@ -22,7 +24,7 @@ from spinn_edge.core.errors import (
 )
 from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.tensors import TensorSpec
-from spinn_edge.export.graph_types import check_precision, graph_facts
+from spinn_edge.export.quantization import DYNAMIC
 from spinn_edge.export.registry import ExportJob
 from spinn_edge.runtimes.nvidia.driver import CudaDevice, find_device
 from spinn_edge.runtimes.trt.backend import ENTERPRISE, EXTRAS, RTX, Backend, load_backend
@@ -42,8 +44,14 @@ def export_trt(job: ExportJob) -> tuple[FileEntry, ...]:
     """Build engines from the ONNX file of the job's precision, which was written before.
 
     Raises:
-        ExportError, MissingDependencyError, UsageError: as :func:`build_engines`.
+        ExportError: as :func:`build_engines`; or int8 with scales that are computed at run time.
+        MissingDependencyError, UsageError: as :func:`build_engines`.
     """
+    if job.precision == "int8" and job.quantization.form == DYNAMIC:
+        raise ExportError(
+            "TensorRT takes no int8 graph whose scales are computed at run time; "
+            "use --int8 static or weight-only, or leave trt out of --format"
+        )
     return build_engines(
         job.files["onnx", job.precision],
         job.folder,
@@ -108,7 +116,7 @@ def build_engines(
         options.recipe(inputs, max_batch, target)
         for target in _targets(backend, compute_capabilities, precision, here)
     ]
-    facts = graph_facts(onnx_path)
+    in_graph = count_onnx(onnx_path)
     onnx_sha256 = sha256_of(onnx_path)
     cache = cache or EngineCache(out_dir)
     entries = []
@@ -118,9 +126,8 @@ def build_engines(
         mark = "" if precision == PRECISIONS[0] else f".{precision}"
         path = out_dir / f"model{mark}.{target.lower()}.engine"
         path.write_bytes(built.plan)
-        layers = _layers(backend, built.plan, recipe, here) or facts
-        if precision != PRECISIONS[0]:
-            check_precision(path, precision, layers["layers"])
+        counts = _layers(backend, built.plan, recipe, here, in_graph)
+        check_precision(path, precision, counts)
         entries.append(
             describe_file(
                 out_dir,
@@ -131,7 +138,8 @@ def build_engines(
                 details={
                     **recipe.details(),
                     "onnx_sha256": onnx_sha256,
-                    **layers,
+                    "layers": dict(counts.layers),
+                    "layers_counted_from": counts.counted_from,
                     "builder_messages": list(built.messages),
                 },
                 unproved=here.unproved(target),
@@ -189,7 +197,7 @@ def _targets(
         known = list(known_targets(backend))
         targets = DEFAULT_COMPUTE_CAPABILITIES if asked is None else asked
         if asked is None and device and device.sm in known:
-            refused = device.sm == TURING and precision == "fp32"
+            refused = device.sm == TURING and precision != "fp16"
             targets = targets if refused else (*targets, device.sm)
         where = f"{backend.name} {backend.version}"
     elif device is None:
@@ -210,14 +218,14 @@ def _targets(
     return tuple(dict.fromkeys(targets))
 
 
-def _layers(backend: Backend, plan: bytes, recipe: EngineRecipe, here: _Here) -> dict[str, Any]:
-    """Return what the engine itself says of its layers; nothing where it cannot be asked here."""
+def _layers(
+    backend: Backend, plan: bytes, recipe: EngineRecipe, here: _Here, in_graph: TypeCounts
+) -> TypeCounts:
+    """Return what the engine itself says of its layers; the graph's counts where it cannot here."""
     if here.device is None or here.device.sm != recipe.compute_capability:
-        return {}
+        return in_graph
     layers = inspect_plan(backend, plan, carries_code=recipe.version_compatible)
-    if not layers:
-        return {}
-    return {
-        "layers": layers,
-        "layers_counted_from": f"engine inspector on {here.device.name}",
-    }
+    weights_alone = in_graph.weight_values.get("int8") and not in_graph.layers.get("int8")
+    if not layers or weights_alone:  # the inspector tells the types of layers, not of weights
+        return in_graph
+    return TypeCounts(layers=layers, counted_from=f"engine inspector on {here.device.name}")

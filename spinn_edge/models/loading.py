@@ -124,6 +124,10 @@ def module_of(bundle: Bundle, *, trust_factory: bool) -> nn.Module:
             f"{bundle.root}: weights do not fit the manifest ({first_line(exc)}); "
             "export the model again"
         ) from exc
+    if architecture.derivatives:
+        from spinn_edge.models.derivative_module import with_derivatives
+
+        return with_derivatives(module.eval(), bundle.manifest)
     return module.eval()
 
 

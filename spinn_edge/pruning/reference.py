@@ -10,6 +10,7 @@ from torch import nn
 from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.core.manifest import Scaling
 from spinn_edge.models.dataset import Split
+from spinn_edge.models.derivative_module import DerivativeModule
 from spinn_edge.models.fitting import Epoch, Fit
 from spinn_edge.models.modules import MLP
 from spinn_edge.models.reference import Optimisation, fit_scaled, predict
@@ -82,6 +83,11 @@ def as_mlp(module: nn.Module | None, *, activation: str | None, origin: str, spl
     """
     if isinstance(module, MLP):
         return module
+    if isinstance(module, DerivativeModule):
+        raise PruningError(
+            f"'{origin}' gives derivatives beside its outputs; prune the bundle that it was "
+            "exported from, then export the result with --derivatives"
+        )
     if module is None or isinstance(module, _exported_kinds()):
         raise PruningError(
             f"'{origin}' is an exported file, which cannot be pruned; give the state dict that it "

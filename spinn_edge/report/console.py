@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console, Group
@@ -13,8 +13,16 @@ from spinn_edge.accuracy.verification import Verification
 from spinn_edge.bench.measurement import BOUNDARIES, Row
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.manifest import FileEntry, Manifest, PruningAudit, Scores
+from spinn_edge.core.manifest import Manifest, PruningAudit, Scores
 from spinn_edge.report import formatting as f
+from spinn_edge.report.beyond_golden import (
+    ROWS_ALONE,
+    SEARCH_HEAD,
+    batch_verdict,
+    hand_remarks,
+    search_cells,
+    tolerance_words,
+)
 from spinn_edge.report.footprints import HEAD, TITLE, FootprintLine, footprint_lines
 from spinn_edge.report.latency_columns import (
     TITLES,
@@ -24,6 +32,7 @@ from spinn_edge.report.latency_columns import (
     several_precisions,
 )
 from spinn_edge.report.left_out import split_rows
+from spinn_edge.report.precision import layer_words, weight_words
 from spinn_edge.report.runtime_status import RuntimeStatus
 
 FULL_WIDTH = 110
@@ -115,8 +124,18 @@ def verification_table(verification: Verification, *, every_runtime: bool = Fals
             *[check.precision] * several,
             str(check.batch),
             f.magnitude(check.max_abs),
-            f.magnitude(check.tolerance),
+            tolerance_words(check.tolerance, check.share_by_hand),
             verdict,
+        )
+    for batch in verification.batch_checks:
+        word = "[green]passed[/]; " if batch.reason is None else "[red]failed[/]: "
+        table.add_row(
+            escape(batch.runtime),
+            *[batch.precision] * several,
+            ROWS_ALONE,
+            f.magnitude(batch.proof.max_abs),
+            tolerance_words(batch.proof.tolerance, batch.share_by_hand),
+            word + escape(batch_verdict(batch)),
         )
     for skipped in () if every_runtime else verification.skipped:
         table.add_row(
@@ -125,6 +144,22 @@ def verification_table(verification: Verification, *, every_runtime: bool = Fals
             *["–"] * 3,
             f"[yellow]not run[/]: {escape(skipped.reason)}",
         )
+    return table
+
+
+def search_table(verification: Verification) -> Table:
+    """Return a line for each search: how far a form is from float64 at the worst input found."""
+    several = len(verification.precisions) > 1
+    table = _table(
+        f"Worst input in the range of {escape(verification.bundle)}'s golden inputs",
+        *(("runtime", "precision") if several else ("runtime",)),
+        *(f">{title}" for title in SEARCH_HEAD[:-1]),
+        *(SEARCH_HEAD[-1], "verdict"),
+    )
+    for check in verification.searches:
+        word = "[green]passed[/]" if check.reason is None else "[red]failed[/]"
+        cells = map(escape, search_cells(check))
+        table.add_row(escape(check.runtime), *[check.precision] * several, *cells, word)
     return table
 
 
@@ -156,12 +191,17 @@ def manifest_table(manifest: Manifest, name: str) -> Table:
         table.add_row("pruning", f"requested {audit.requested:.2%}, achieved {audit.achieved:.2%}")
     table.add_row("largest batch", f.whole(manifest.max_batch))
     table.add_row("golden inputs", escape(manifest.golden_source))
+    for words in hand_remarks(manifest.tolerances_by_hand):
+        table.add_row("by hand", escape(words))
     return table
 
 
 def files_table(bundle: Bundle) -> Table:
     """Return a line for each file of a bundle."""
-    table = _table("Files", "file", "format", ">size", "layers", "proved against eager", "sha256")
+    table = _table(
+        *("Files", "file", "format", ">size", "layers", "weight bytes", "proved against eager"),
+        "sha256",
+    )
     for entry in bundle.manifest.files:
         if entry.proof:
             proof = "batch " + ", ".join(str(point.batch) for point in entry.proof)
@@ -171,21 +211,12 @@ def files_table(bundle: Bundle) -> Table:
             escape(entry.path),
             escape(entry.format),
             f.size(entry.bytes),
-            _layers(entry),
+            escape(layer_words(entry)),
+            escape(weight_words(entry)),
             proof,
             entry.sha256[:12],
         )
     return table
-
-
-def _layers(entry: FileEntry) -> str:
-    """Return ``9 fp16`` for a file whose layers were counted, and whether an engine told."""
-    counted = entry.details.get("layers")
-    if not isinstance(counted, Mapping):  # details are free: another version may write others
-        return ""
-    kinds = ", ".join(f"{number} {kind}" for kind, number in counted.items() if number)
-    seen = str(entry.details.get("layers_counted_from", "")).startswith("engine inspector")
-    return escape(f"{kinds}, seen in the engine" if kinds and seen else kinds)
 
 
 def scores_table(scores: Scores, title: str) -> Table:

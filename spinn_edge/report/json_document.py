@@ -47,6 +47,7 @@ def inspection_document(bundle: Bundle, name: str) -> dict[str, Any]:
         "outputs": encode(manifest.outputs),
         "max_batch": manifest.max_batch,
         "golden_source": manifest.golden_source,
+        "tolerances_by_hand": encode(manifest.tolerances_by_hand),
         "pruning": encode(manifest.pruning),
         "training": encode(manifest.training),
         "files": encode(manifest.files),

@@ -11,8 +11,13 @@ from spinn_edge.core.errors import RuntimeUnavailableError, UsageError
 from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.tensors import Array, Feeds, TensorSpec
 
-IN_SEVERAL_PRECISIONS = ("onnx", "trt")
-"""Formats that can be written in every one of ``PRECISIONS``; all others are of the first."""
+PRECISIONS_OF = {
+    "torchscript": ("fp32", "fp16"),
+    "pt2": ("fp32", "fp16"),
+    "onnx": PRECISIONS,
+    "trt": PRECISIONS,
+}
+"""What a format can be written in; a format that is not named here, in the first precision."""
 
 MISMATCH_POLICIES = ("error", "rebuild", "fallback")
 """What may be done about an engine that does not fit this machine; the first is the default."""
@@ -218,10 +223,12 @@ def only_file(bundle: Bundle, format_name: str, precision: str = PRECISIONS[0]) 
         RuntimeUnavailableError: the bundle holds none; names the command that adds it.
     """
     entries = bundle.manifest.files_of(format_name, precision)
-    if not entries and precision != PRECISIONS[0] and format_name not in IN_SEVERAL_PRECISIONS:
+    known = PRECISIONS_OF.get(format_name, PRECISIONS[:1])
+    if not entries and precision not in known:
+        able = [name for name, precisions in PRECISIONS_OF.items() if precision in precisions]
         raise RuntimeUnavailableError(
-            f"{format_name} files are {PRECISIONS[0]}; {precision} is for "
-            f"{' and '.join(IN_SEVERAL_PRECISIONS)} files"
+            f"{format_name} files are {' or '.join(known)}; {precision} is for "
+            f"{', '.join(able)} files"
         )
     if not entries:
         wanted = "" if precision == PRECISIONS[0] else f" --precision {precision}"

@@ -11,7 +11,6 @@ import pytest
 
 from spinn_edge.accuracy.golden_check import check_golden
 from spinn_edge.accuracy.parity import against_reference
-from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.base import DeviceRuntime, OpenOptions, infer
 
@@ -35,12 +34,21 @@ def open_or_skip(name, bundle, precision="fp32"):
     return registry.open_backend(name, bundle, OpenOptions(precision=precision))
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_outputs_agree_with_float64_at_every_batch(name, gpu_bundle, precision):
     runtime = open_or_skip(name, gpu_bundle, precision)
     limits = against_reference(gpu_bundle.manifest.parity, precision)
     for batch in (1, 2, 7, 16, 1):
         parity = check_golden(runtime, gpu_bundle.golden(), batch, limits)
+        assert parity.passed, f"batch {batch}: {parity.reason}"
+    runtime.close()
+
+
+def test_int8_agrees_with_float64_at_every_batch(name, int8_bundle):
+    runtime = open_or_skip(name, int8_bundle, "int8")
+    limits = against_reference(int8_bundle.manifest.parity, "int8")
+    for batch in (1, 2, 7, 16, 1):
+        parity = check_golden(runtime, int8_bundle.golden(), batch, limits)
         assert parity.passed, f"batch {batch}: {parity.reason}"
     runtime.close()
 

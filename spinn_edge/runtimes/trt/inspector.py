@@ -17,8 +17,13 @@ from typing import Any
 
 from spinn_edge.runtimes.trt.backend import Backend, logger_of
 
-_MOVERS = {"reformat", "noop", "constant", "cast", "shuffle", "shape", "signal", "wait", "copy"}
+_MOVERS = {
+    *("reformat", "noop", "constant", "cast", "shuffle", "shape", "signal", "wait", "copy"),
+    *("quantize", "dequantize"),
+}
 """Layer types that move or convert numbers, or hold them, and compute none."""
+
+_INT8 = re.compile(r"\bint8\b", re.IGNORECASE)
 
 _TYPES = (
     ("fp16", re.compile(r"\b(fp16|half|float16)\b", re.IGNORECASE)),
@@ -56,7 +61,7 @@ def layer_types(engine: Any, backend: Backend) -> dict[str, int]:
         backend: package that loaded it.
 
     Returns:
-        ``{"fp16": 5, "fp32": 2}`` and other floats where there are some; empty where the inspector
+        ``{"fp16": 5, "fp32": 2}`` and other types where there are some; empty where the inspector
         tells no types.
 
     Source: NVIDIA TensorRT documentation, "Engine Inspector"; "Migrating IEngineInspector Usage
@@ -80,11 +85,18 @@ def count_types(text: str) -> dict[str, int]:
 
 
 def _type_of(record: Any) -> str:
-    """Return the type of a layer's first float output; empty for a bare name or a mover."""
+    """Return int8 for a layer that takes it, else the type of its first float output.
+
+    A product of 8-bit factors may put out floats. Empty for a bare name or a mover.
+    """
     if not isinstance(record, Mapping):  # without detailed verbosity a layer is its name alone
         return ""
     if str(record.get("LayerType", "")).lower() in _MOVERS:
         return ""
+    inputs = record.get("Inputs")
+    for tensor in inputs if isinstance(inputs, list) else ():
+        if any(_INT8.search(text) for text in _words_of(tensor)):
+            return "int8"
     outputs = record.get("Outputs")
     for output in outputs if isinstance(outputs, list) else ():
         for text in _words_of(output):

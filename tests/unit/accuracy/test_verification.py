@@ -8,13 +8,8 @@ import pytest
 
 from spinn_edge.accuracy.golden_check import MOST_CALLS, check_golden, golden_limits
 from spinn_edge.accuracy.parity import against_reference
-from spinn_edge.accuracy.verification import (
-    Check,
-    Skipped,
-    Verification,
-    verification_batches,
-    verify_bundle,
-)
+from spinn_edge.accuracy.runtime_check import Check, verification_batches
+from spinn_edge.accuracy.verification import Skipped, Verification, verify_bundle
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import (
     BundleError,
@@ -256,7 +251,10 @@ def test_size_that_a_runtime_refuses_fails_alone(two_scales: Bundle, opened: Ope
         (7, False),
         (16, True),
     ]
-    assert result.checks[2].reason == "batch 7 is outside the profile"
+    assert result.checks[2].reason == (
+        "of the batch sizes 1 to 64 it refuses 7 (batch 7 is outside the profile)"
+    )
+    assert result.batch_checks == ()
     assert not result.passed
     assert opened.runtimes[0].closed
 
@@ -414,13 +412,21 @@ def test_sizes_keep_within_what_the_runtime_takes(
 def test_a_runtime_is_not_asked_for_sizes_that_it_does_not_take(
     two_scales: Bundle, opened: Opened
 ) -> None:
-    opened.computes = {"fake": in_float32}
+    def up_to_four(x: Any) -> dict[str, Any]:
+        if len(x) > 4:
+            raise InferenceError("batch 5 is outside the profile 2 to 4")
+        return in_float32(x)
+
+    opened.computes = {"fake": up_to_four}
     opened.facts = {"fake": RuntimeFacts(min_batch=2, max_batch=4)}
 
     result = verify_bundle(two_scales, ("fake",))
 
     assert [check.batch for check in result.checks] == [2, 4]
-    assert set(opened.runtimes[0].batches) == {2, 4}
+    assert set(opened.runtimes[0].batches) == {2, 4, 5}  # 5 must be refused
+    (proof,) = [check.proof for check in result.batch_checks]
+    assert (proof.batches, proof.beyond, proof.beyond_refused) == ((2, 4), 5, True)
+    assert result.passed
 
 
 # Precisions and what really loaded
@@ -498,7 +504,7 @@ def test_the_limit_is_that_of_the_precision_that_really_computes(
 
     result = verify_bundle(with_both(two_scales), ("fake",), precisions=(precision,))
 
-    assert result.passed == passed
+    assert (not result.failed) == passed  # the file itself is none: its claim is not in question
     limits = golden_limits(two_scales.manifest, precision, opened.facts["fake"])
     assert result.checks[0].tolerance in limits["output"]
 

@@ -21,12 +21,13 @@ def test_both_precisions_are_written_and_proved(cli: Cli, trained: Path, tmp_pat
         *("--max-batch", "16", "--out", tmp_path / "b"),
     )
     assert done.code == 0, done.err
-    assert "pt2 has no fp16 form: left out" in done.out
+    assert "left out" not in done.out
     assert "written too" not in done.out
     files = {file["path"]: file for file in manifest(tmp_path / "b")["files"]}
     assert files["model.onnx"]["precision"] == "fp32"
-    assert files["model.fp16.onnx"]["precision"] == "fp16"
-    assert [point["batch"] for point in files["model.fp16.onnx"]["proof"]] == [1, 2, 7, 16]
+    for name in ("model.fp16.onnx", "model.fp16.pt2"):
+        assert files[name]["precision"] == "fp16"
+        assert [point["batch"] for point in files[name]["proof"]] == [1, 2, 7, 16]
 
 
 def test_fp16_alone_says_what_it_is_made_from(cli: Cli, trained: Path, tmp_path: Path) -> None:
@@ -64,7 +65,12 @@ def test_every_engine_option_reaches_the_manifest(cli: Cli, trained: Path, tmp_p
     [
         (("--precision", "fp8"), "--precision fp8: unknown, expected one of fp32, fp16"),
         (("--precision", ""), "--precision names nothing"),
-        (("--format", "pt2", "--precision", "fp16"), "formats that do: onnx, trt"),
+        (("--format", "pt2", "--precision", "int8"), "formats that do: onnx, trt"),
+        (("--format", "onnx", "--int8", "static"), "add int8 to --precision"),
+        (
+            ("--format", "onnx", "--precision", "int8", "--int8", "4 bits"),
+            "--int8 4 bits: expected one of static, dynamic, weight-only",
+        ),
         (("--format", "trt", "--min-batch", "0"), "--min-batch 0"),
         (("--format", "trt", "--min-batch", "9", "--max-batch", "8"), "at most --max-batch 8"),
         (("--format", "trt", "--opt-batch", "9", "--max-batch", "8"), "at most --max-batch 8"),

@@ -216,7 +216,7 @@ def test_bench_of_an_onnx_file_needs_no_bundle(cli: Cli, exported: Path) -> None
         (("--batch", "0"), "--batch 0: expected whole numbers above 0"),
         (("--batch", "one"), "--batch one: expected"),
         (("--seconds", "0"), "--seconds must be above 0"),
-        (("--precision", "int8"), "--precision int8: expected some of fp32, fp16"),
+        (("--precision", "int4"), "--precision int4: expected some of fp32, fp16, int8"),
         (("--precision", ","), "--precision ,: expected some of fp32, fp16"),
         (
             ("--boundary", "gpu"),
@@ -241,7 +241,7 @@ def test_bad_bench_input_is_refused_before_anything_is_timed(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--precision", "int8"), "--precision int8: expected some of fp32, fp16"),
+        (("--precision", "int4"), "--precision int4: expected some of fp32, fp16, int8"),
         (("--on-mismatch", "maybe"), "--on-mismatch maybe: expected one of error, rebuild"),
         (("--provider-option", "a=1", "--provider-option", "a=2"), "each key once"),
     ],

@@ -13,6 +13,7 @@ from spinn_edge.core.manifest import Architecture, PruningAudit
 from spinn_edge.export import registry
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.export.golden import GoldenInputs, rows_as_golden
+from spinn_edge.export.proof import prove
 from spinn_edge.export.registry import ExporterEntry
 from spinn_edge.export.shapes import parse_input_shapes
 from spinn_edge.models.loading import LoadOptions, load_model
@@ -209,7 +210,7 @@ def test_a_runtimes_cache_does_not_stay_beside_the_staging_folder(tmp_path, monk
         folder = EngineCache(bundle.root).folder
         folder.mkdir()
         (folder / "runtime.cache").write_bytes(b"kernels")
-        return ()
+        return prove(bundle, *arguments)
 
     monkeypatch.setattr("spinn_edge.export.bundling.prove", keep_and_prove)
     write(tmp_path, ExportRequest(formats=("onnx",), max_batch=4))

@@ -3,12 +3,14 @@ import contextlib
 import numpy as np
 import pytest
 
+from spinn_edge.accuracy.search import SearchPlan, SearchRequest
 from spinn_edge.core.errors import ExportError, InferenceError, RuntimeUnavailableError
 from spinn_edge.export.proof import prove
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.base import RuntimeFacts
 from tests.fakes.runtime import ENTRY, FakeRuntime, double, doubling_bundle
 
+CORNER = 0.6  # golden inputs are normal noise: not one of eight has all three above it
 SCALE = 1.0  # of the bundle's outputs, so 1e-5 is allowed
 
 
@@ -24,7 +26,7 @@ def prove_with(tmp_path, monkeypatch, opened):
     bundle = doubling_bundle(tmp_path / "bundle")
     golden = bundle.golden()
 
-    def prove_with(compute, precision="fp32", **facts):
+    def prove_with(compute, precision="fp32", search=None, **facts):
         monkeypatch.setitem(registry.RUNTIMES, "fake", ENTRY)
 
         def open_fake(bundle, options):
@@ -37,20 +39,20 @@ def prove_with(tmp_path, monkeypatch, opened):
 
         monkeypatch.setattr("tests.fakes.runtime.open_fake", open_fake)
         eager = double({"x": golden.inputs["x"]})
-        return prove(bundle, "fake", golden, eager, precision)
+        return prove(bundle, "fake", golden, eager, precision, search)
 
     return prove_with
 
 
 def test_every_size_is_proved(prove_with):
-    points = prove_with(double)
+    points = prove_with(double).points
     assert [point.batch for point in points] == [1, 2, 7, 8]
     assert all((point.max_abs, point.output) == (0, "y") for point in points)
     assert all(point.tolerance == pytest.approx(1e-5 * SCALE) for point in points)
 
 
 def test_what_was_measured_is_written_down(prove_with):
-    points = prove_with(lambda feeds: {"y": 2 * feeds["x"].astype(np.float64) + 5e-6})
+    points = prove_with(lambda feeds: {"y": 2 * feeds["x"].astype(np.float64) + 5e-6}).points
     assert all(point.max_abs == pytest.approx(5e-6, rel=1e-3) for point in points)
 
 
@@ -59,7 +61,7 @@ def off_by(amount):
 
 
 def test_fp16_may_differ_by_its_own_share_of_the_scale(prove_with):
-    points = prove_with(off_by(4e-3), "fp16")
+    points = prove_with(off_by(4e-3), "fp16").points
     assert all(point.tolerance == pytest.approx(5e-3 * SCALE) for point in points)
     with pytest.raises(ExportError, match="fake in fp16 was exported but differs"):
         prove_with(off_by(6e-3), "fp16")
@@ -72,8 +74,65 @@ def test_tf32_is_as_coarse_as_fp16(prove_with):
 
 
 def test_a_file_that_serves_fewer_sizes_is_proved_at_those(prove_with):
-    points = prove_with(double, min_batch=2, max_batch=5)
-    assert [point.batch for point in points] == [2, 5]
+    def up_to_five(feeds):
+        if len(feeds["x"]) > 5:
+            raise InferenceError("batch 6 is outside the profile 2 to 5")
+        return double(feeds)
+
+    proof = prove_with(up_to_five, min_batch=2, max_batch=5)
+    assert [point.batch for point in proof.points] == [2, 5]
+    assert (proof.batch.beyond, proof.batch.beyond_refused) == (6, True)
+
+
+def test_a_bounded_file_that_takes_one_sample_more_is_refused(prove_with):
+    with pytest.raises(ExportError, match="batch 6 was taken though the largest is 5"):
+        prove_with(double, min_batch=2, max_batch=5)
+
+
+def test_a_file_without_bounds_must_be_right_beyond_the_largest_batch(prove_with):
+    def off(feeds):
+        y = double(feeds)["y"]
+        return {"y": y + (len(y) == 9)}
+
+    with pytest.raises(ExportError, match="fake was exported but batch 9: .* differs by 1"):
+        prove_with(off)
+
+
+def test_a_row_that_depends_on_its_batch_is_refused_though_each_is_within_its_limit(prove_with):
+    def off(feeds):
+        y = 2 * feeds["x"].astype(np.float64)
+        return {"y": y + (6e-6 if len(y) == 7 else -6e-6)}
+
+    with pytest.raises(ExportError, match="row 0 comes out differently in a batch of 7 than alone"):
+        prove_with(off)
+
+
+def search_of(exact):
+    plan = SearchPlan(random=64, corners=64, steps=64)
+    return SearchRequest(exact=exact, eager=exact, plan=plan)
+
+
+def twice(inputs):
+    return {"y": 2 * inputs["x"].astype(np.float64)}
+
+
+def wrong_in_a_corner(feeds):
+    y, x = 2 * feeds["x"], feeds["x"]
+    corner = (x > CORNER).all(axis=1)
+    return {"y": np.where(corner[:, None], -y, y)}
+
+
+def test_a_corner_that_golden_inputs_do_not_reach_is_refused(prove_with):
+    assert prove_with(wrong_in_a_corner).search is None
+    with pytest.raises(ExportError, match="beyond the golden inputs: output 'y' .*, 1 of 8 corners") as got:
+        prove_with(wrong_in_a_corner, search=search_of(twice))
+    assert "x = [" in str(got.value)
+    found = prove_with(double, search=search_of(twice)).search
+    assert (found.passed, found.random, found.steps) == (True, 64, 64)
+
+
+def test_the_corners_of_int8_are_for_verify(prove_with):
+    assert prove_with(wrong_in_a_corner, "int8", search=search_of(twice)).search is None
 
 
 def test_more_than_the_limit_is_refused_with_the_channel_and_both_numbers(prove_with):

@@ -10,11 +10,11 @@ from torch import nn
 from spinn_edge.core.errors import BundleError, ExportError
 from spinn_edge.export.reference import (
     copy_onnx,
-    load_onnx,
     module_reference,
     name_outputs,
     onnx_reference,
 )
+from spinn_edge.models.onnx_file import load_onnx
 from tests.fakes.networks import load_mlp, module_in
 
 X = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)

@@ -7,7 +7,7 @@ from spinn_edge.export import registry
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.export.registry import ExporterEntry
 from spinn_edge.runtimes import registry as runtimes
-from spinn_edge.runtimes.base import RuntimeEntry
+from spinn_edge.runtimes.base import PRECISIONS_OF, RuntimeEntry
 from tests.fakes.networks import load_mlp
 from tests.unit.runtimes.test_registry import FakeEntryPoint
 
@@ -57,20 +57,33 @@ def test_fp16_is_made_from_the_float32_onnx_file_and_engines_from_their_own():
 
 
 def test_a_precision_that_a_format_has_not_is_left_out_and_told():
-    formats, precisions = ["pt2", "onnx", "torchscript"], ["fp32", "fp16"]
-    assert names(formats, precisions) == ["pt2", "onnx", "fp16 onnx", "torchscript"]
-    assert registry.lacking(formats, precisions) == (("pt2", "fp16"), ("torchscript", "fp16"))
-    assert names(formats, ["fp16"]) == ["onnx", "fp16 onnx"]
+    formats, precisions = ["pt2", "onnx", "torchscript"], ["fp32", "int8"]
+    assert names(formats, precisions) == ["pt2", "onnx", "int8 onnx", "torchscript"]
+    assert registry.lacking(formats, precisions) == (("pt2", "int8"), ("torchscript", "int8"))
+    assert names(formats, ["int8"]) == ["onnx", "int8 onnx"]
     assert registry.lacking(["onnx", "trt"], precisions) == ()
+    assert registry.lacking(formats, ["fp32", "fp16"]) == ()
+
+
+def test_int8_is_made_from_float32_and_engines_from_their_own_graph():
+    assert names(["trt"], ["int8"]) == ["onnx", "int8 onnx", "int8 trt"]
+    assert names(["onnx"], ["int8", "fp16"]) == ["onnx", "fp16 onnx", "int8 onnx"]
+
+
+def test_what_can_be_exported_can_be_opened():
+    for name, entry in registry.EXPORTERS.items():
+        assert entry.precisions == PRECISIONS_OF[name]
 
 
 def test_a_precision_that_no_format_has_lists_those_that_do():
-    with pytest.raises(UsageError, match=r"--precision fp16: pt2 has .*formats that do: onnx, trt"):
-        registry.in_order(["pt2"], ["fp16"])
+    with pytest.raises(UsageError, match=r"--precision int8: pt2 has .*formats that do: onnx, trt"):
+        registry.in_order(["pt2"], ["int8"])
 
 
 def test_an_unknown_precision_lists_the_known_ones():
-    with pytest.raises(UsageError, match="--precision fp8: unknown, expected one of fp32, fp16"):
+    with pytest.raises(
+        UsageError, match="--precision fp8: unknown, expected one of fp32, fp16, int8"
+    ):
         registry.in_order(["onnx"], ["fp32", "fp8"])
     with pytest.raises(UsageError, match="--precision names nothing"):
         registry.in_order(["onnx"], [])

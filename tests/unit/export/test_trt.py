@@ -3,6 +3,8 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -14,6 +16,7 @@ from spinn_edge.core.errors import (
     UsageError,
 )
 from spinn_edge.core.tensors import TensorSpec
+from spinn_edge.export.int8_forms import prepare, products_of, quantise
 from spinn_edge.export.onnx_fp16 import convert_to_fp16
 from spinn_edge.export.trt import DEFAULT_COMPUTE_CAPABILITIES, build_engines
 from spinn_edge.runtimes.nvidia.driver import find_device
@@ -211,6 +214,56 @@ def test_inspector_that_tells_no_types_leaves_it_to_the_graph(fp16_path):
     (entry,) = build(fp16_path, precision="fp16", backend=enterprise(), find=a2000)
     assert entry.details["layers"] == {"fp16": 3, "fp32": 0}
     assert entry.details["layers_counted_from"].startswith("types in the ONNX graph")
+
+
+# --- int8
+
+
+def int8_path(onnx_path, form):
+    model = prepare(onnx.load(onnx_path))
+    x = np.random.default_rng(0).standard_normal((32, FEATURES)).astype("float32")
+    made = quantise(model, form, list(products_of(model, form)), [{"input": x}])
+    path = onnx_path.parent / "model.int8.onnx"
+    onnx.save(made, path)
+    return path
+
+
+def taking(*kinds):
+    layers = [
+        {
+            "LayerType": "gemm",
+            "Inputs": [{"Format/Datatype": kind}],
+            "Outputs": [{"Format/Datatype": "Float"}],
+        }
+        for kind in kinds
+    ]
+    return json.dumps({"Layers": layers})
+
+
+def test_int8_layers_of_an_engine_are_counted_by_what_they_take(onnx_path):
+    backend = enterprise(taking("Int8", "Float"))
+    path = int8_path(onnx_path, "static")
+    (entry,) = build(path, precision="int8", backend=backend, find=a2000)
+    assert entry.path == "model.int8.sm86.engine"
+    assert entry.details["layers"] == {"fp16": 0, "fp32": 1, "int8": 1}
+
+
+def test_an_int8_engine_that_turned_out_float32_is_refused(onnx_path):
+    backend = enterprise(taking("Float", "Float"))
+    with pytest.raises(ExportError, match=r"should compute in int8, but none of its layers does"):
+        build(int8_path(onnx_path, "static"), precision="int8", backend=backend, find=a2000)
+
+
+def test_an_engine_of_int8_weights_alone_may_compute_in_float(onnx_path):
+    backend = enterprise(taking("Float", "Float"))
+    path = int8_path(onnx_path, "weight-only")
+    (entry,) = build(path, precision="int8", backend=backend, find=a2000)
+    assert entry.details["layers_counted_from"].startswith("types in the ONNX graph")
+
+
+def test_an_int8_engine_of_a_float32_graph_is_refused(onnx_path):
+    with pytest.raises(ExportError, match=r"int8\.sm86\.engine should compute in int8"):
+        build(onnx_path, precision="int8", compute_capabilities=("SM86",))
 
 
 # --- where it can run

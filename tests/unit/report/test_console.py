@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 from rich.console import Console
 
-from spinn_edge.accuracy.verification import Check, Skipped, Verification
+from spinn_edge.accuracy.runtime_check import Check
+from spinn_edge.accuracy.verification import Skipped, Verification
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import Architecture, LayerAudit, PruningAudit, RoundAudit
 from spinn_edge.report import console

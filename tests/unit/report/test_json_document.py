@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from spinn_edge.accuracy.verification import Check, Skipped, Verification, verify_bundle
+from spinn_edge.accuracy.runtime_check import Check
+from spinn_edge.accuracy.verification import Skipped, Verification, verify_bundle
 from spinn_edge.bench.measurement import Row
 from spinn_edge.core.decode import decode
 from spinn_edge.report.json_document import (
@@ -63,9 +64,18 @@ def test_a_verification_states_its_verdict_and_every_check(passed):
                 "precision": "fp32",
                 "served_by": "",
                 "notices": [],
+                "output": "",
+                "channel": None,
+                "share_by_hand": None,
             }
         ],
         "skipped": [{"runtime": "trt", "reason": "no GPU", "precision": "fp32"}],
+        "batch_checks": [],
+        "searches": [],
+        "search_note": "",
+        "golden_fault": None,
+        "tolerances_by_hand": {},
+        "claims": [],
     }
 
 
@@ -75,6 +85,9 @@ def test_a_real_verification_becomes_a_document(tiny_bundle):
     )
     assert document["passed"] is True
     assert [check["batch"] for check in document["checks"]] == [1, 2, 7, 16]
+    (batch,) = document["batch_checks"]
+    assert batch["proof"]["batches"] == [1, 2, 7, 16, 17]
+    assert (batch["proof"]["beyond"], batch["proof"]["beyond_refused"]) == (17, False)
 
 
 def test_an_inspection_states_the_facts_and_every_file(tiny_bundle):
@@ -91,6 +104,7 @@ def test_an_inspection_states_the_facts_and_every_file(tiny_bundle):
         "outputs",
         "max_batch",
         "golden_source",
+        "tolerances_by_hand",
         "pruning",
         "training",
         "files",

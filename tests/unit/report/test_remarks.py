@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from spinn_edge.accuracy.verification import Check, Skipped, Verification
+from spinn_edge.accuracy.runtime_check import Check
+from spinn_edge.accuracy.verification import Skipped, Verification
 from spinn_edge.report.remarks import (
     install_remarks,
     row_remarks,

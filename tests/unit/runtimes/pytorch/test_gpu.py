@@ -108,10 +108,21 @@ def test_a_cpu_build_is_refused_before_torch_says_it(name, tiny_bundle, monkeypa
 
 
 @pytest.mark.parametrize("name", [*NAMES, "eager", "compile", "torchscript", "pt2"])
-def test_what_exists_in_float32_only_is_not_given_as_float16(name, tiny_bundle):
+def test_what_never_exists_in_int8_is_not_looked_for(name, tiny_bundle):
     wanted = registry.find(name).format
-    with pytest.raises(RuntimeUnavailableError, match=f"{wanted} files are fp32; fp16 is for"):
-        registry.open_backend(name, tiny_bundle, OpenOptions(precision="fp16"))
+    known = "fp32" if wanted == "weights" else "fp32 or fp16"
+    message = f"{wanted} files are {known}; int8 is for onnx, trt files"
+    with pytest.raises(RuntimeUnavailableError, match=message):
+        registry.open_backend(name, tiny_bundle, OpenOptions(precision="int8"))
+
+
+def test_what_exists_in_float32_only_is_not_given_as_float16(tiny_bundle):
+    for name in ("eager", "eager-cuda", "compile"):
+        with pytest.raises(RuntimeUnavailableError, match=r"weights files are fp32; fp16 is for"):
+            registry.open_backend(name, tiny_bundle, OpenOptions(precision="fp16"))
+    for name in ("torchscript", "pt2", "pt2-cuda"):
+        with pytest.raises(RuntimeUnavailableError, match=r"holds no fp16 .*--precision fp16"):
+            registry.open_backend(name, tiny_bundle, OpenOptions(precision="fp16"))
 
 
 @pytest.mark.parametrize(

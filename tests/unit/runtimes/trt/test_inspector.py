@@ -31,6 +31,14 @@ def test_both_kinds_are_named_when_there_is_one():
     assert count_types(said(layer("gemm", "Float"))) == {"fp16": 0, "fp32": 1}
 
 
+def test_a_layer_that_takes_int8_counts_as_int8_whatever_it_puts_out():
+    taking = {"Inputs": [{"Format/Datatype": "Int8"}], **layer("gemm", "Float")}
+    floats = {"Inputs": [{"Format/Datatype": "Float"}], **layer("kgen", "Int8")}
+    back = {"Inputs": [{"Format/Datatype": "Int8"}], **layer("Reformat", "Float")}
+    text = said(taking, floats, back, layer("gemm", "Float"))
+    assert count_types(text) == {"fp16": 0, "fp32": 1, "int8": 1}
+
+
 def test_bfloat16_is_no_fp16():
     assert count_types(said(layer("gemm", "BFloat16"))) == {"fp16": 0, "fp32": 0, "bf16": 1}
 
