@@ -41,10 +41,11 @@ from recorded import (
     write_recorded,
 )
 
+from spinn_edge.bench.boundaries import HOST_TO_HOST
 from spinn_edge.bench.environment import describe_environment
 from spinn_edge.bench.intervals import NO_DIFFERENCE, SLOWER, speedup_interval, speedup_of
 from spinn_edge.bench.machine_load import LoadWatch
-from spinn_edge.bench.measurement import HOST_TO_HOST, Row
+from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.noise_advice import noise_advice
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.bench.timing import TimingRule

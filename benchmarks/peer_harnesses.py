@@ -17,7 +17,7 @@ from unittest import mock
 
 from peer_loops import PEERS
 
-from spinn_edge.bench.measurement import BOUND, HOST_TO_HOST
+from spinn_edge.bench.boundaries import BOUND, HOST_TO_HOST
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.tensors import Array, Feeds
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from spinn_edge.bench.measurement import BOUND, HOST_TO_HOST
+from spinn_edge.bench.boundaries import BOUND, HOST_TO_HOST
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.tensors import Array, Feeds
 from spinn_edge.runtimes import registry

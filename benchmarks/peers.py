@@ -35,9 +35,9 @@ from peer_tables import PeerRow, harness_document, harness_table, peer_table, ro
 from peer_worker import parse_samples
 from recorded import machine_lines, machine_name, write_recorded
 
+from spinn_edge.bench.boundaries import BOUND, HOST_TO_HOST
 from spinn_edge.bench.environment import WORKER_THREAD_VARIABLES, describe_environment
 from spinn_edge.bench.machine_load import LoadWatch
-from spinn_edge.bench.measurement import BOUND, HOST_TO_HOST
 from spinn_edge.bench.noise_advice import noise_advice
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.core.bundle import Bundle

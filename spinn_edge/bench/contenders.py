@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from spinn_edge.bench.boundaries import BOUNDARIES
 from spinn_edge.bench.launch import run_in_process
-from spinn_edge.bench.measurement import BOUNDARIES, Row, pool
+from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.pooling import pool
+from spinn_edge.bench.sweep import SWEEP, sizes_to_add, swept_sizes
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.bench.worker import Job
 from spinn_edge.core.bundle import Bundle
@@ -35,12 +38,15 @@ class Schedule:
     """How contenders are timed.
 
     Attributes:
-        batches: samples in one inference.
+        batches: samples in one inference; ``SWEEP`` for powers of two until throughput is
+            saturated, which the first launch finds and the others repeat.
         boundaries: see :attr:`spinn_edge.bench.worker.Job.boundaries`.
         launches: fresh processes for each contender. A process can sit in a fast or a slow
             placement of memory and stay there, so one launch is one sample of that.
         timeout_s: time for one launch, start and compilation included.
         rule: when to stop.
+        rates_per_s: fixed rates to time as well, inferences a second.
+        energy: measure it too, host to host, where a counter can be read: a second for each row.
     """
 
     batches: tuple[int, ...]
@@ -48,6 +54,8 @@ class Schedule:
     launches: int = 5
     timeout_s: float = 300.0
     rule: TimingRule = field(default_factory=TimingRule)
+    rates_per_s: tuple[float, ...] = ()
+    energy: bool = False
 
 
 def time_contenders(
@@ -72,30 +80,57 @@ def time_contenders(
         For each contender its rows, batch by batch and boundary by boundary, launches joined.
     """
     launched: list[list[Row]] = [[] for _ in contenders]
+    sweep = schedule.batches == SWEEP
+
+    def run(contender: Contender, rows: list[Row], launch: int, batches: tuple[int, ...]) -> None:
+        on_launch(contender, launch)
+        job = Job(
+            folder=str(contender.bundle.root),
+            label=contender.label,
+            runtime=contender.runtime,
+            batches=batches,
+            # what the first launch could time, so that a later one that dies fails them all
+            boundaries=_boundaries_in(rows) or schedule.boundaries,
+            options=contender.options,
+            rule=schedule.rule,
+            rates_per_s=schedule.rates_per_s,
+            energy=schedule.energy,
+            sweep=sweep,
+        )
+        rows += run_in_process(job, timeout_s=schedule.timeout_s)
+
     for launch in range(1, schedule.launches + 1):
         for contender, rows in zip(contenders, launched, strict=True):
-            batches = tuple(b for b in schedule.batches if _worth_a_launch(rows, b))
-            if not batches:
-                continue
-            on_launch(contender, launch)
-            job = Job(
-                folder=str(contender.bundle.root),
-                label=contender.label,
-                runtime=contender.runtime,
-                batches=batches,
-                # what the first launch could time, so that a later one that dies fails them all
-                boundaries=_boundaries_in(rows) or schedule.boundaries,
-                options=contender.options,
-                rule=schedule.rule,
-            )
-            rows += run_in_process(job, timeout_s=schedule.timeout_s)
-    return [_pooled(rows, schedule.batches) for rows in launched]
+            asked = swept_sizes(rows) if sweep else schedule.batches
+            batches = tuple(batch for batch in asked if _worth_a_launch(rows, batch))
+            if batches or not rows:
+                run(contender, rows, launch, batches)
+        if launch == 1 and sweep:
+            for place, contender in enumerate(contenders):
+                if batches := sizes_to_add(launched[place], _beside(place, contenders, launched)):
+                    run(contender, launched[place], launch, batches)
+    return [_pooled(rows, () if sweep else schedule.batches) for rows in launched]
+
+
+def _beside(
+    place: int, contenders: Sequence[Contender], launched: Sequence[Sequence[Row]]
+) -> list[Row]:
+    """Return the rows of those that differ from one contender in their bundle alone."""
+    own = contenders[place]
+    return [
+        row
+        for other, rows in zip(contenders, launched, strict=True)
+        if (other.runtime, other.options) == (own.runtime, own.options)
+        for row in rows
+    ]
 
 
 def _worth_a_launch(rows: Sequence[Row], batch: int) -> bool:
     """Tell whether a batch size is new, or was timed before with nothing that failed."""
-    statuses = {row.status for row in rows if row.batch == batch}
-    return not statuses or ("ok" in statuses and "failed" not in statuses)
+    before = [row for row in rows if row.batch == batch]
+    statuses = {row.status for row in before}
+    ended = any(row.ends_sweep for row in before)
+    return not statuses or ("ok" in statuses and "failed" not in statuses and not ended)
 
 
 def _boundaries_in(rows: Sequence[Row]) -> tuple[str, ...]:
@@ -103,10 +138,16 @@ def _boundaries_in(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _pooled(rows: Sequence[Row], batches: Sequence[int]) -> list[Row]:
-    """Join the launches, in the order of batches and boundaries."""
+    """Join the launches, in the order of batches, boundaries and rates."""
+    rates = sorted({row.rate_per_s or 0.0 for row in rows})  # 0: inferences follow each other
     groups = [
-        [row for row in rows if (row.batch, row.boundary) == (batch, boundary)]
-        for batch in batches
+        [
+            row
+            for row in rows
+            if (row.batch, row.boundary, row.rate_per_s or 0.0) == (batch, boundary, rate)
+        ]
+        for batch in batches or sorted({row.batch for row in rows})
         for boundary in BOUNDARIES
+        for rate in rates
     ]
     return [pool(group) for group in groups if group]

@@ -1,4 +1,4 @@
-"""What a runtime costs before the first steady inference: time, memory, energy.
+"""What a runtime costs before the first steady inference: time and memory.
 
 For use inside the worker's process, which has opened one runtime on one bundle and nothing else.
 """
@@ -12,24 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinn_edge.bench.machine_files import (
-    ROOT,
-    as_integer,
-    read_bytes_line,
-    read_integer,
-    read_text,
-)
+from spinn_edge.bench.machine_files import ROOT, as_integer, read_bytes_line, read_text
 
 Clock = Callable[[], float]
 
 IMPORT, LOAD, FIRST_INFERENCE = "import", "load", "first inference"
-
-FEWEST_ENERGY_WINDOW_S = 1.0
-"""Shortest window of which energy is told. The counters move about once a millisecond and count the
-whole processor, so that a shorter window shows what else it did then.
-
-Source: Intel Software Developer's Manual, volume 3, section Running Average Power Limit (RAPL).
-"""
 
 _START_TIME_FIELD = 22
 """Of /proc/self/stat, counted from 1: start of the process in ticks since boot (proc(5))."""
@@ -143,67 +130,3 @@ class StageClock:
             resident_after_load_bytes=self._resident_after_load_bytes,
             device_bytes=device_bytes,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnergyMeter:
-    """Energy of the machine's processors between two readings, through RAPL.
-
-    It counts whole processor packages, without their memory: other programs' share, and that of
-    idle cores, is in it.
-    """
-
-    root: Path
-    clock: Clock
-    started_s: float
-    before_uj: dict[str, int]
-
-    @classmethod
-    def start(cls, *, clock: Clock = time.perf_counter, root: Path = ROOT) -> EnergyMeter:
-        """Take the first reading."""
-        return cls(root=root, clock=clock, started_s=clock(), before_uj=_package_energy_uj(root))
-
-    def stop(self) -> float | None:
-        """Take the second reading and return joules.
-
-        Returns:
-            None where a counter cannot be read (most systems let only root read it), and where
-            the window is shorter than ``FEWEST_ENERGY_WINDOW_S``.
-
-        Source: Linux kernel, Power Capping Framework: energy_uj in microjoules, which starts again
-        from 0 behind max_energy_range_uj.
-        """
-        after_uj = _package_energy_uj(self.root)
-        window_s = self.clock() - self.started_s
-        if window_s < FEWEST_ENERGY_WINDOW_S or after_uj.keys() != self.before_uj.keys():
-            return None
-        used_uj = 0
-        for zone, before in self.before_uj.items():
-            grown = after_uj[zone] - before
-            if grown < 0:
-                range_uj = read_integer(_zones(self.root) / zone / "max_energy_range_uj")
-                if range_uj is None:
-                    return None
-                grown += range_uj
-            used_uj += grown
-        return used_uj / 1e6 if self.before_uj else None
-
-
-def _zones(root: Path) -> Path:
-    return root / "sys/class/powercap"
-
-
-def _package_energy_uj(root: Path) -> dict[str, int]:
-    """Return the counter of every package by its zone; nothing where one cannot be read.
-
-    Zones inside a package (``intel-rapl:0:0``) and ``psys``, the whole board, count the same energy
-    again.
-    """
-    packages = [
-        zone
-        for zone in sorted(_zones(root).glob("intel-rapl:*"))
-        if (read_text(zone / "name") or "").startswith("package")
-    ]
-    found = {zone.name: read_integer(zone / "energy_uj") for zone in packages}
-    known = {name: value for name, value in found.items() if value is not None}
-    return known if len(known) == len(found) else {}

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spinn_edge.core.errors import MissingDependencyError
-from spinn_edge.core.optional import require
+from spinn_edge.bench.nvml import LoadBindings, ask, first_gpu, load_bindings, opened_nvml
 
 _SLOWDOWNS = {
     0x04: "its power limit",
@@ -47,15 +46,9 @@ class GpuState:
 
 
 def read_gpu_state(
-    name: str,
-    variables: Mapping[str, str],
-    load: Callable[[], Any] = lambda: require("pynvml", extra="bench"),
+    name: str, variables: Mapping[str, str], load: LoadBindings = load_bindings
 ) -> GpuState | None:
     """Ask NVML about the GPU that CUDA shows first; runs nothing on it and changes nothing.
-
-    NVML counts every GPU of the machine in the order of the bus; CUDA counts those that
-    ``CUDA_VISIBLE_DEVICES`` leaves, fastest first. So the GPU is found by name. Where two have that
-    name and no variable tells them apart, none is guessed.
 
     Args:
         name: the GPU's, as CUDA has it.
@@ -67,40 +60,17 @@ def read_gpu_state(
 
     Source: NVML API Reference, section Device Queries; clocks in MHz, power in milliwatts.
     """
-    try:
-        nvml = load()
-        nvml.nvmlInit()
-    except MissingDependencyError:
-        return None
-    except nvml.NVMLError:
-        return None
-    try:
-        handle = _handle(nvml, name, variables.get("CUDA_VISIBLE_DEVICES", ""))
+    with opened_nvml(load) as nvml:
+        handle = None if nvml is None else first_gpu(nvml, name, variables)
         return None if handle is None else _read(nvml, handle)
-    finally:
-        nvml.nvmlShutdown()
-
-
-def _handle(nvml: Any, name: str, visible: str) -> Any:
-    first = visible.partition(",")[0].strip()
-    if first.startswith("GPU-"):
-        return _ask(nvml, nvml.nvmlDeviceGetHandleByUUID, first)
-    count = _ask(nvml, nvml.nvmlDeviceGetCount) or 0
-    handles = [_ask(nvml, nvml.nvmlDeviceGetHandleByIndex, index) for index in range(count)]
-    alike = [
-        handle
-        for handle in handles
-        if handle is not None and _ask(nvml, nvml.nvmlDeviceGetName, handle) == name
-    ]
-    return alike[0] if len(alike) == 1 else None
 
 
 def _read(nvml: Any, handle: Any) -> GpuState:
-    limit_mw = _ask(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
-    persistence = _ask(nvml, nvml.nvmlDeviceGetPersistenceMode, handle)
-    reasons = _ask(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
+    limit_mw = ask(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+    persistence = ask(nvml, nvml.nvmlDeviceGetPersistenceMode, handle)
+    reasons = ask(nvml, nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
     return GpuState(
-        driver=_ask(nvml, nvml.nvmlSystemGetDriverVersion),
+        driver=ask(nvml, nvml.nvmlSystemGetDriverVersion),
         clock_hz=_clock(nvml, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_SM),
         max_clock_hz=_clock(nvml, nvml.nvmlDeviceGetMaxClockInfo, handle, nvml.NVML_CLOCK_SM),
         memory_clock_hz=_clock(nvml, nvml.nvmlDeviceGetClockInfo, handle, nvml.NVML_CLOCK_MEM),
@@ -111,13 +81,5 @@ def _read(nvml: Any, handle: Any) -> GpuState:
 
 
 def _clock(nvml: Any, query: Callable[..., Any], handle: Any, domain: int) -> int | None:
-    megahertz = _ask(nvml, query, handle, domain)
+    megahertz = ask(nvml, query, handle, domain)
     return None if megahertz is None else int(megahertz) * 1_000_000
-
-
-def _ask(nvml: Any, query: Callable[..., Any], *arguments: Any) -> Any:
-    """Return the answer; None where this GPU or this driver does not give it."""
-    try:
-        return query(*arguments)
-    except nvml.NVMLError:
-        return None

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 
-from spinn_edge.bench.environment import WORKER_THREAD_VARIABLES
+from spinn_edge.bench.exchange import exchange
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.worker import Job, Plan, failed_rows, row_from_json
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import BundleError
-
-_STDERR_LINES = 5
 
 
 def run_in_process(
@@ -34,37 +29,31 @@ def run_in_process(
         timeout_s: after which the worker and its children are killed.
         command: the program to start.
     """
-    environment = os.environ | dict.fromkeys(WORKER_THREAD_VARIABLES, str(job.options.threads))
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",  # a crash may write anything
-        env=environment,
-        start_new_session=True,  # so that a compiler which it started ends with it
+    ended = exchange(
+        json.dumps(encode(job)),
+        command=command,
+        threads=job.options.threads,
+        timeout_s=timeout_s,
     )
-    try:
-        output, errors = process.communicate(json.dumps(encode(job)), timeout=timeout_s)
-        reason = _why_it_ended(process.returncode)
-    except subprocess.TimeoutExpired:
-        _kill_group(process)
-        output, errors = process.communicate()
-        reason = f"it hung: nothing for {timeout_s:g} s, then killed; allow more with --timeout"
-    except BaseException:
-        _kill_group(process)
-        process.communicate()
-        raise
-    rows, planned = _read_results(output)
-    done = {(row.batch, row.boundary) for row in rows}
-    said = [line.strip() for line in errors.splitlines() if line.strip(" ^~")]  # no underlines
-    tail = " | ".join(said[-_STDERR_LINES:])
-    why = f"{reason}: {tail}" if tail else reason
+    rows, planned = _read_results(ended.output)
+    done = {_place(row) for row in rows}
+    batches = job.batches or (() if ended.returncode == 0 else _batches_of_sweep(rows))
     lost = [
-        row for batch in job.batches for row in failed_rows(job, batch, why, boundaries=planned)
+        row
+        for batch in batches
+        for row in failed_rows(job, batch, ended.ending, boundaries=planned)
     ]
-    return rows + [row for row in lost if (row.batch, row.boundary) not in done]
+    return rows + [row for row in lost if _place(row) not in done]
+
+
+def _place(row: Row) -> tuple[int, str, float | None]:
+    return row.batch, row.boundary, row.rate_per_s
+
+
+def _batches_of_sweep(rows: Sequence[Row]) -> tuple[int, ...]:
+    """Return the sizes that a sweep timed, and the one at which it must have been lost."""
+    timed = dict.fromkeys(row.batch for row in rows)
+    return (*timed, 2 * max(timed, default=0) or 1)
 
 
 def _read_results(output: str) -> tuple[list[Row], tuple[str, ...]]:
@@ -81,19 +70,3 @@ def _read_results(output: str) -> tuple[list[Row], tuple[str, ...]]:
         except (ValueError, BundleError):  # torn: what follows is not to be trusted either
             break
     return rows, planned
-
-
-def _why_it_ended(code: int) -> str:
-    if code < 0:
-        known = {int(number): number.name for number in signal.Signals}
-        name = known.get(-code, f"signal {-code}")
-        hint = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"the runtime's process was ended by {name}{hint}"
-    return f"the runtime's process ended with exit code {code}"
-
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        process.kill()

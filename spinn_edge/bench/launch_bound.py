@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spinn_edge.bench.measurement import DEVICE, ENQUEUE, Row
+from spinn_edge.bench.boundaries import DEVICE, ENQUEUE
+from spinn_edge.bench.measurement import Row
 
 ENQUEUE_SHARE = 0.5
 """Share of the device's time from which the host's enqueue counts as what holds it up.

@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from spinn_edge.bench.machine_files import read_bytes_line
+from spinn_edge.bench.machine_files import (
+    ROOT,
+    as_integer,
+    read_bytes_line,
+    read_integer,
+    read_text,
+)
 from spinn_edge.core.errors import SpinnEdgeError
 from spinn_edge.core.golden import Golden
 from spinn_edge.runtimes.base import Runtime, infer
@@ -14,6 +20,12 @@ _SHARE = 0.9
 """Of the memory that is free when the worker starts. The rest is for the system: without a limit
 the kernel ends some process of its choice when nothing is left."""
 
+_GROUP_FILES = (
+    ("", "memory.max", "memory.current"),
+    ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+"""Controllers of a line of /proc/self/cgroup (none: version 2), the limit, and what is in use."""
+
 _WORDS = re.compile(
     r"out of memory|can't allocate memory|cannot allocate memory|failed to allocate|bad_alloc|"
     r"bad allocation|cudaErrorMemoryAllocation",
@@ -21,13 +33,13 @@ _WORDS = re.compile(
 )
 
 
-def limit_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+def limit_memory(root: Path = ROOT) -> int | None:
     """Let this process hold no more private memory than is free now.
 
     What is beyond the limit fails as any allocation may fail, in the words of whoever asked for it.
 
     Args:
-        meminfo: where the system says what is free.
+        root: where ``proc`` and ``sys`` say what is free.
 
     Returns:
         The limit in bytes; None where the system has none to set.
@@ -38,10 +50,10 @@ def limit_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
     try:
         import resource
 
-        free_bytes = read_bytes_line(meminfo, "MemAvailable")
-        if free_bytes is None:
+        free = free_bytes(root)
+        if free is None:
             return None
-        limit = int(free_bytes * _SHARE)
+        limit = int(free * _SHARE)
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard != resource.RLIM_INFINITY:
             limit = min(limit, hard)
@@ -49,6 +61,43 @@ def limit_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
     except (ImportError, OSError, ValueError):
         return None
     return limit
+
+
+def free_bytes(root: Path = ROOT) -> int | None:
+    """Return the memory that this process may still take; None where the system does not say.
+
+    A container's limit counts as the machine's own memory does: the kernel ends who exceeds it.
+    What it holds of files does not count, since the kernel drops that first.
+
+    Args:
+        root: where ``proc`` and ``sys`` stand.
+
+    Source: proc(5), MemAvailable; Linux kernel, Control Group v2 (memory.max, memory.current) and
+    Memory Resource Controller of v1 (memory.limit_in_bytes, memory.usage_in_bytes). The group is
+    looked for where the process's own is mounted, and at the root, where a container sees it.
+    """
+    available = read_bytes_line(root / "proc/meminfo", "MemAvailable")
+    if available is None:
+        return None
+    left = [available]
+    mounts = root / "sys/fs/cgroup"
+    for line in (read_text(root / "proc/self/cgroup") or "").splitlines():
+        _, controllers, group = line.split(":", 2)
+        for controller, most, used in _GROUP_FILES:
+            if controller != controllers:
+                continue
+            for folder in (mounts / controller / group.lstrip("/"), mounts / controller):
+                limit, usage = read_integer(folder / most), read_integer(folder / used)
+                if limit is not None and usage is not None:  # "max" is no number: no limit
+                    left.append(max(0, limit - usage + _file_cache_bytes(folder)))
+    return min(left)
+
+
+def _file_cache_bytes(group: Path) -> int:
+    """Return what a group holds of files alone: the kernel drops it when memory is wanted."""
+    words = (line.split() for line in (read_text(group / "memory.stat") or "").splitlines())
+    sizes = {pair[0]: as_integer(pair[1]) or 0 for pair in words if len(pair) == 2}
+    return sizes.get("active_file", 0) + sizes.get("inactive_file", 0)
 
 
 def is_out_of_memory(exc: BaseException) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.measurement import Question, Row
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.errors import UsageError
 
-Key = tuple[str, tuple[str, str, int, str], int]
+Key = tuple[str, Question, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,8 @@ class RowPairing:
 def pair_rows(old: BenchResult, new: BenchResult) -> RowPairing:
     """Pair rows by bundle, threads and :attr:`Row.conditions`.
 
-    Rows of different threads, boundary, TF32 or stand-in are never paired. With one bundle on each
-    side its name does not matter.
+    Rows of different threads, boundary, rate, TF32 or stand-in are never paired. With one bundle on
+    each side its name does not matter.
 
     Raises:
         UsageError: a result answers one question twice.
@@ -75,12 +75,16 @@ def one_bundle_each(old: BenchResult, new: BenchResult) -> bool:
 
 
 def row_name(row: Row) -> str:
-    """Return ``pruned: ort-cpu, fp32, batch 1, host-to-host``, and the threads unless it is one."""
+    """Return ``pruned: ort-cpu, fp32, batch 1, host-to-host``.
+
+    Threads follow unless it is one, and the rate where there is one.
+    """
     stand_in = "" if row.served_by == row.runtime else f" (served by {row.served_by})"
     threads = "" if row.threads == 1 else f", {row.threads} threads"
+    rate = "" if row.rate_per_s is None else f", {row.rate_per_s:,.10g} a second"
     return (
         f"{row.bundle}: {row.runtime}{stand_in}, {row.precision}, batch {row.batch}, "
-        f"{row.boundary}{threads}"
+        f"{row.boundary}{threads}{rate}"
     )
 
 

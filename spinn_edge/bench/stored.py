@@ -7,8 +7,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from spinn_edge.bench.boundaries import BOUNDARIES
 from spinn_edge.bench.intervals import launch_medians
-from spinn_edge.bench.measurement import BOUNDARIES, Row
+from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import RESULTS_SCHEMA_VERSION, BenchResult, BundleFacts
 from spinn_edge.core.atomic import write_atomically
 from spinn_edge.core.decode import decode

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import statistics
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,24 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from spinn_edge.accuracy.golden_check import check_golden, golden_limits
-from spinn_edge.accuracy.parity import Parity
-from spinn_edge.bench.device_timing import time_device, time_enqueue
-from spinn_edge.bench.footprint import FIRST_INFERENCE, IMPORT, LOAD, StageClock
-from spinn_edge.bench.measurement import BOUND, BOUNDARIES, DEVICE, ENQUEUE, HOST_TO_HOST, Row
+from spinn_edge.bench.boundaries import BOUND, BOUNDARIES, HOST_TO_HOST
+from spinn_edge.bench.device_memory import device_bytes_of_this_process
+from spinn_edge.bench.footprint import FIRST_INFERENCE, IMPORT, LOAD, Footprint, StageClock
+from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.memory_limits import is_out_of_memory, limit_memory, smaller_batch
-from spinn_edge.bench.timing import (
-    Timing,
-    TimingRule,
-    time_bound,
-    time_inference,
-    time_throughput,
-)
+from spinn_edge.bench.row_timing import in_turn, time_row
+from spinn_edge.bench.sweep import Sweep, end_of_sweep
+from spinn_edge.bench.timing import TimingRule
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import SpinnEdgeError
 from spinn_edge.core.golden import Golden
 from spinn_edge.core.optional import require
-from spinn_edge.core.tensors import Feeds
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.base import DeviceRuntime, OpenOptions, Runtime, RuntimeFacts, infer
 
@@ -58,12 +52,15 @@ class Job:
         folder: the bundle's.
         label: the bundle's name in the rows.
         runtime: name of the runtime.
-        batches: sizes to time, in order.
+        batches: sizes to time, in order; empty for a sweep that finds them.
         boundaries: what to time, of ``BOUNDARIES``. Empty for the main ones that the runtime has:
             host to host, and with a device also its own time and the enqueue.
             ``EVERY_BOUNDARY`` for all that it has.
         options: how to open it.
         rule: when to stop.
+        rates_per_s: fixed rates to time host to host as well, inferences a second.
+        energy: measure it too, where a counter can be read.
+        sweep: memory that runs out is the end of a sweep and no failure.
     """
 
     folder: str
@@ -73,6 +70,9 @@ class Job:
     boundaries: tuple[str, ...]
     options: OpenOptions
     rule: TimingRule
+    rates_per_s: tuple[float, ...] = ()
+    energy: bool = False
+    sweep: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,21 +104,32 @@ def run_job(
             runtime = registry.open_backend(job.runtime, bundle, job.options)
     except SpinnEdgeError as exc:
         status = "unavailable" if isinstance(exc, registry.CANNOT_RUN_HERE) else "failed"
-        for batch in job.batches:
+        for batch in job.batches or (1,):
             for row in failed_rows(job, batch, str(exc), status):
                 yield replace(row, exit_code=exc.exit_code)
         return
     try:
         on_plan(Plan(boundaries=boundaries_of(runtime, job.boundaries)))
         first = True
-        for batch in job.batches:
+        sweep = Sweep(runtime.facts)
+        for batch in job.batches or sweep:
             if first and not _outside(runtime.facts, batch):
                 _run_first(runtime, bundle, batch, stages)
                 first = False
             for row in _time_batch(job, bundle, runtime, batch):
-                yield replace(row, footprints=(stages.footprint(),)) if row.samples_s else row
+                sweep.note(row)
+                yield (
+                    replace(row, footprints=(_footprint(stages, runtime),))
+                    if row.samples_s
+                    else row
+                )
     finally:
         runtime.close()
+
+
+def _footprint(stages: StageClock, runtime: Runtime) -> Footprint:
+    on_gpu = isinstance(runtime, DeviceRuntime)
+    return stages.footprint(device_bytes=device_bytes_of_this_process() if on_gpu else None)
 
 
 def _run_first(runtime: Runtime, bundle: Bundle, batch: int, stages: StageClock) -> None:
@@ -148,9 +159,13 @@ def failed_rows(
 ) -> list[Row]:
     """Return rows without samples: for ``boundaries``, else for those that the job names.
 
-    Where neither names any, for host to host, which every runtime has.
+    Where neither names any, for host to host, which every runtime has; and for each fixed rate.
     """
     named = () if job.boundaries == EVERY_BOUNDARY else job.boundaries
+    asked: list[tuple[str, float | None]] = [
+        *((boundary, None) for boundary in boundaries or named or (HOST_TO_HOST,)),
+        *((HOST_TO_HOST, rate_per_s) for rate_per_s in job.rates_per_s),
+    ]
     return [
         Row(
             bundle=job.label,
@@ -161,9 +176,10 @@ def failed_rows(
             threads=job.options.threads,
             boundary=boundary,
             precision=job.options.precision,
+            rate_per_s=rate_per_s,
             facts=facts,
         )
-        for boundary in boundaries or named or (HOST_TO_HOST,)
+        for boundary, rate_per_s in asked
     ]
 
 
@@ -175,70 +191,34 @@ def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Itera
         yield from (replace(row, status="unavailable", reason=reason) for row in rows)
         return
     golden = bundle.golden()
+
+    def without_time(row: Row, exc: BaseException) -> Row:
+        smaller_was_timed = batch // 2 >= runtime.facts.min_batch
+        if job.sweep and smaller_was_timed and is_out_of_memory(exc):
+            return end_of_sweep(row)
+        return replace(row, reason=_why(exc, runtime, golden, batch))
+
     try:
         limits = golden_limits(bundle.manifest, job.options.precision, runtime.facts)
         parity = check_golden(runtime, golden, batch, limits)
     except (SpinnEdgeError, MemoryError) as exc:
-        reason = _why(exc, runtime, golden, batch)
-        yield from (replace(row, reason=reason) for row in rows)
+        yield from (without_time(row, exc) for row in rows)
         return
     if not parity.passed:
         reason = f"parity failed, so it was not timed: {parity.reason}"
         yield from (replace(row, reason=reason, parity=parity) for row in rows)
         return
     feeds = golden.at_batch(batch).inputs
-    # the device's row last: it counts kernels, and a profiler may slow what is timed after it
-    for row in sorted(rows, key=lambda row: row.boundary == DEVICE):
+    back_to_back_s: float | None = None
+    for row in in_turn(replace(row, parity=parity) for row in rows):
         try:
-            yield _time_boundary(row, bundle, runtime, feeds, parity, job.rule)
+            timed = time_row(row, runtime, feeds, job.rule, back_to_back_s, energy=job.energy)
         except (SpinnEdgeError, MemoryError) as exc:
-            yield replace(row, reason=_why(exc, runtime, golden, batch), parity=parity)
-
-
-def _time_boundary(
-    row: Row, bundle: Bundle, runtime: Runtime, feeds: Feeds, parity: Parity, rule: TimingRule
-) -> Row:
-    timed: dict[str, Any] = {}
-    if row.boundary in (HOST_TO_HOST, BOUND):
-        bound = row.boundary == BOUND
-        timing = (time_bound if bound else time_inference)(runtime, feeds, rule)
-        timed["throughput_samples_s"] = time_throughput(
-            runtime.run if bound else lambda: infer(runtime, feeds),
-            runtime.sync,
-            rule,
-            about_s=statistics.median(timing.samples_s),
-        )
-    elif not isinstance(runtime, DeviceRuntime):
-        reason = (
-            f"it has no clock on a device, so it is timed {HOST_TO_HOST} only; name a runtime "
-            f"on a GPU, or --boundary {HOST_TO_HOST}"
-        )
-        return replace(row, status="unavailable", reason=reason, parity=parity)
-    elif row.boundary == ENQUEUE:
-        timing = time_enqueue(runtime, feeds, rule)
-    else:
-        assert row.boundary == DEVICE
-        stages = time_device(runtime, feeds, rule)
-        timing = Timing(samples_s=stages.compute_s, course=stages.course)
-        timed = {
-            "upload_samples_s": stages.upload_s,
-            "download_samples_s": stages.download_s,
-            "launches": runtime.count_launches(),
-        }
-    return replace(
-        row,
-        status="ok",
-        reason=None,
-        facts=runtime.facts,  # again: a runtime may learn more of itself while it runs
-        samples_s=timing.samples_s,
-        launch_samples=(len(timing.samples_s),),
-        warmup_runs=timing.course.warmup_runs,
-        steady=(timing.course.steady,),
-        stopped_by=(timing.course.stopped_by,),
-        parity=parity,
-        file_bytes=_file_bytes(bundle, runtime.facts),
-        **timed,
-    )
+            yield without_time(row, exc)
+            continue
+        if (timed.boundary, timed.rate_per_s) == (HOST_TO_HOST, None):
+            back_to_back_s = timed.median_s
+        yield replace(timed, file_bytes=_file_bytes(bundle, timed)) if timed.samples_s else timed
 
 
 def _outside(facts: RuntimeFacts, batch: int) -> str:
@@ -253,9 +233,10 @@ def _outside(facts: RuntimeFacts, batch: int) -> str:
     )
 
 
-def _file_bytes(bundle: Bundle, facts: RuntimeFacts) -> int | None:
+def _file_bytes(bundle: Bundle, row: Row) -> int | None:
     """Return the size of the file that was loaded, as the bundle's manifest has it."""
-    return next((e.bytes for e in bundle.manifest.files if e.path == facts.file), None)
+    file = row.facts.file if row.facts else ""
+    return next((e.bytes for e in bundle.manifest.files if e.path == file), None)
 
 
 def _why(exc: BaseException, runtime: Runtime, golden: Golden, batch: int) -> str:
@@ -264,7 +245,8 @@ def _why(exc: BaseException, runtime: Runtime, golden: Golden, batch: int) -> st
         return str(exc)
     fits = smaller_batch(runtime, golden, batch)
     if fits is None:
-        return f"out of memory at batch {batch}, and no smaller one fits; free some, or use the CPU"
+        elsewhere = "" if runtime.facts.device == "cpu" else ", or use a runtime on the CPU"
+        return f"out of memory at batch {batch}, and no smaller one fits; free some{elsewhere}"
     return f"out of memory at batch {batch}; {fits} fits: --batch {fits}"
 
 

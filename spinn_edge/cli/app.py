@@ -11,6 +11,7 @@ from spinn_edge import __version__
 from spinn_edge.cli.bench import bench
 from spinn_edge.cli.compare import compare
 from spinn_edge.cli.demo import demo
+from spinn_edge.cli.explain import explain
 from spinn_edge.cli.export import export
 from spinn_edge.cli.inspection import inspect
 from spinn_edge.cli.options import INTERRUPTED
@@ -28,7 +29,7 @@ app = typer.Typer(
     epilog="MODEL is a bundle folder, a .safetensors or .pt state dict (with --activation), "
     "package.module:factory (with --weights), a .pt2, a TorchScript file, or an .onnx.",
 )
-for _command in (demo, train, prune, export, verify, bench, compare, inspect, runtimes):
+for _command in (demo, train, prune, export, verify, bench, compare, explain, inspect, runtimes):
     app.command()(_command)
 
 

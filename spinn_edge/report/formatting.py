@@ -48,9 +48,24 @@ def speedup(row: Row) -> str:
     return f"{ratio(row.speedup)} ({between.low:.2f} to {between.high:.2f})"
 
 
+def joules(value: float | None) -> str:
+    """Return ``1.30 J``, ``4.20 mJ`` or ``31.2 µJ``; a dash for None."""
+    if value is None:
+        return "–"
+    for limit, factor, unit in ((1e-3, 1e6, "µJ"), (1.0, 1e3, "mJ")):
+        if value < limit:
+            return f"{_three_digits(value * factor)} {unit}"
+    return f"{_three_digits(value)} J"
+
+
 def per_second(value: float | None) -> str:
     """Return ``32,100/s``; a dash for None."""
     return "–" if value is None else f"{value:,.0f}/s"
+
+
+def rate(value: float) -> str:
+    """Return ``1,000 a second``."""
+    return f"{value:,.10g} a second"
 
 
 def ratio(value: float | None) -> str:

@@ -180,6 +180,7 @@ def test_several_bundles_pair_by_name():
         ({"boundary": "device"}, "not in NEW"),
         ({"precision": "fp16"}, "not in NEW"),
         ({"batch": 8}, "not in NEW"),
+        ({"rate_per_s": 1000.0}, "not in NEW"),
         ({"runtime": "ort-cuda"}, "not in NEW"),
     ],
 )

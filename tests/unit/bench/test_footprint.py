@@ -1,13 +1,9 @@
-from functools import partial
-
 import pytest
 
 from spinn_edge.bench.footprint import (
-    FEWEST_ENERGY_WINDOW_S,
     FIRST_INFERENCE,
     IMPORT,
     LOAD,
-    EnergyMeter,
     Footprint,
     StageClock,
     peak_resident_bytes,
@@ -18,7 +14,6 @@ from spinn_edge.core.decode import decode, encode
 from tests.fakes.machine import FakeClock, FakeMachine
 
 STATUS = "Name:\tpython\nVmPeak:\t 9999999 kB\nVmHWM:\t {} kB\nVmRSS:\t {} kB\nThreads:\t1"
-RAPL = "sys/class/powercap"
 
 
 @pytest.fixture
@@ -151,68 +146,3 @@ def test_a_stage_is_not_timed_twice(machine):
 def test_a_footprint_survives_a_result_file():
     footprint = Footprint(start_s=1.0, import_s=2.0, load_s=None, peak_resident_bytes=7)
     assert decode(Footprint, encode(footprint), where="worker") == footprint
-
-
-# --- energy
-
-
-def put_zone(machine, zone, name, energy_uj, range_uj=1000_000_000):
-    machine.put(f"{RAPL}/{zone}/name", name)
-    machine.put(f"{RAPL}/{zone}/energy_uj", energy_uj)
-    if range_uj is not None:
-        machine.put(f"{RAPL}/{zone}/max_energy_range_uj", range_uj)
-
-
-def joules(machine, change, seconds=FEWEST_ENERGY_WINDOW_S):
-    clock = FakeClock()
-    meter = EnergyMeter.start(clock=clock, root=machine.root)
-    clock.now_s += seconds
-    change()
-    return meter.stop()
-
-
-def test_packages_are_added_and_what_counts_them_again_is_not(machine):
-    zones = [("intel-rapl:0", "package-0"), ("intel-rapl:1", "package-1"),
-             ("intel-rapl:0:0", "core"), ("intel-rapl:2", "psys"),
-             ("intel-rapl-mmio:0", "package-0")]  # fmt: skip
-    for zone, name in zones:
-        put_zone(machine, zone, name, 1_000_000)
-
-    def spend():
-        for number, (zone, name) in enumerate(zones):
-            put_zone(machine, zone, name, 1_000_000 + 2_000_000 * (number + 1))
-
-    assert joules(machine, spend) == pytest.approx(2.0 + 4.0)
-
-
-def test_a_counter_that_started_again_is_continued(machine):
-    put_zone(machine, "intel-rapl:0", "package-0", 9_000_000, range_uj=10_000_000)
-    change = partial(put_zone, machine, "intel-rapl:0", "package-0", 500_000, range_uj=10_000_000)
-    assert joules(machine, change) == pytest.approx(1.5)
-
-
-def test_a_counter_that_started_again_from_nobody_knows_where_is_none(machine):
-    put_zone(machine, "intel-rapl:0", "package-0", 9_000_000, range_uj=None)
-    change = partial(put_zone, machine, "intel-rapl:0", "package-0", 1, range_uj=None)
-    assert joules(machine, change) is None
-
-
-@pytest.mark.parametrize(
-    ("share", "told"), [(0.99, False), (1.0, True)], ids=["too short", "long enough"]
-)
-def test_a_short_window_tells_no_energy(machine, share, told):
-    put_zone(machine, "intel-rapl:0", "package-0", 0)
-    change = partial(put_zone, machine, "intel-rapl:0", "package-0", 5_000_000)
-    found = joules(machine, change, share * FEWEST_ENERGY_WINDOW_S)
-    assert found == (5.0 if told else None)
-
-
-def test_a_machine_without_counters_tells_no_energy(machine):
-    assert joules(machine, lambda: None) is None
-
-
-def test_one_package_that_only_root_may_read_makes_the_sum_unknown(machine):
-    put_zone(machine, "intel-rapl:0", "package-0", 1)
-    machine.put(f"{RAPL}/intel-rapl:1/name", "package-1")
-    machine.put_unreadable(f"{RAPL}/intel-rapl:1/energy_uj")
-    assert joules(machine, lambda: None) is None

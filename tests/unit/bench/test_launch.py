@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -285,3 +286,33 @@ def test_the_worker_module_serves_a_job_as_a_program(tiny_bundle):
     assert states(rows) == [(1, "ok"), (7, "ok")]
     assert all(row.parity is not None and row.parity.passed for row in rows)
     assert rows[0].file_bytes == (tiny_bundle.root / "model.onnx").stat().st_size
+
+
+# --- fixed rates and sweeps
+
+
+def test_rows_at_a_rate_that_a_crash_took_are_failed_and_the_others_stay():
+    job = replace(job_for(batches=(1,)), rates_per_s=(1000.0, 100.0))
+    rows = launch("write(row(1) + '\\n'); fail(signal.SIGSEGV)", job)
+    assert [(row.rate_per_s, row.status) for row in rows] == [
+        (None, "ok"),
+        (1000.0, "failed"),
+        (100.0, "failed"),
+    ]
+
+
+def test_a_sweep_that_a_signal_ended_fails_at_the_size_after_the_last():
+    code = "write(row(1) + '\\n' + row(2) + '\\n'); fail(signal.SIGSEGV)"
+    rows = launch(code, replace(job_for(batches=()), sweep=True))
+    assert states(rows) == [(1, "ok"), (2, "ok"), (4, "failed")]
+    assert "SIGSEGV" in str(rows[-1].reason)
+
+
+def test_a_sweep_that_never_began_fails_at_one():
+    rows = launch("fail(signal.SIGSEGV)", replace(job_for(batches=()), sweep=True))
+    assert states(rows) == [(1, "failed")]
+
+
+def test_a_sweep_that_ended_by_itself_lost_nothing():
+    rows = launch("write(row(1) + '\\n')", replace(job_for(batches=()), sweep=True))
+    assert states(rows) == [(1, "ok")]

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from spinn_edge.bench import contenders
-from spinn_edge.bench.measurement import DEVICE, ENQUEUE, HOST_TO_HOST
+from spinn_edge.bench.boundaries import DEVICE, ENQUEUE, HOST_TO_HOST
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.bench.timing import TimingRule
 from spinn_edge.bench.worker import failed_rows

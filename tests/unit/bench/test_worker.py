@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from spinn_edge.accuracy.golden_check import check_golden
-from spinn_edge.bench import worker
-from spinn_edge.bench.measurement import BOUNDARIES
+from spinn_edge.bench import row_timing, worker
+from spinn_edge.bench.boundaries import BOUNDARIES
+from spinn_edge.bench.energy import PROCESSORS, Energy
+from spinn_edge.bench.energy_timing import SpentEnergy
+from spinn_edge.bench.pacing import OVERLOAD, PacedTiming, Pacing
 from spinn_edge.bench.timing import BUDGET, Course, Timing, TimingRule
 from spinn_edge.bench.worker import Job, row_from_json, run_job
 from spinn_edge.core.decode import decode, encode
@@ -30,7 +33,14 @@ from tests.fakes.runtime import (
     doubling_bundle,
 )
 
-RULE = TimingRule(warmup_runs=1, warmup_s=0.0, budget_s=1e-9, most_samples=5, fewest_samples=5)
+RULE = TimingRule(
+    warmup_runs=1,
+    warmup_s=0.0,
+    budget_s=1e-9,
+    most_samples=5,
+    fewest_samples=5,
+    throughput_s=1e-9,
+)
 
 
 @pytest.fixture
@@ -46,7 +56,15 @@ def run(tmp_path, monkeypatch, opened):
     monkeypatch.setitem(registry.RUNTIMES, "fake", ENTRY)
 
     def run(
-        compute=double, batches=(1, 4), folder=root, boundaries=(), make=FakeRuntime, **options
+        compute=double,
+        batches=(1, 4),
+        folder=root,
+        boundaries=(),
+        make=FakeRuntime,
+        rates_per_s=(),
+        sweep=False,
+        energy=False,
+        **options,
     ):
         def open_fake(bundle, given):
             if isinstance(compute, Exception):
@@ -63,6 +81,9 @@ def run(tmp_path, monkeypatch, opened):
             boundaries=boundaries,
             options=OpenOptions(threads=2, **options),
             rule=RULE,
+            rates_per_s=rates_per_s,
+            sweep=sweep,
+            energy=energy,
         )
         return list(run_job(job))
 
@@ -79,7 +100,7 @@ def timed(monkeypatch):
         course = Course(warmup_runs=1, steady=True, stopped_by=BUDGET)
         return Timing(samples_s=(0.001,) * 5, course=course)
 
-    monkeypatch.setattr(worker, "time_inference", time_inference)
+    monkeypatch.setattr(row_timing, "time_inference", time_inference)
     return calls
 
 
@@ -237,6 +258,8 @@ def test_a_job_survives_the_pipe():
         boundaries=("device",),
         options=options,
         rule=RULE,
+        rates_per_s=(1000.0, 0.5),
+        sweep=True,
     )
     assert decode(Job, json.loads(json.dumps(encode(job))), where="job") == job
 
@@ -398,3 +421,174 @@ def test_the_limit_is_that_of_the_precision_that_really_computes(run, precision,
     assert passes(0.9 * allowed)
     assert not passes(60)
     assert passes(2) == (allowed > 2)
+
+
+# --- fixed rates
+
+
+@pytest.fixture
+def paced(monkeypatch):
+    """Catch what is timed at a fixed rate; nothing sleeps."""
+    caught = []
+
+    def time_paced(runtime, feeds, rate_per_s, rule):
+        caught.append((rate_per_s, len(feeds["x"]), rule))
+        runtime.calls.append(f"paced {rate_per_s:g}")
+        pacing = Pacing(
+            rate_per_s=rate_per_s, lateness_s=(0.0,) * 3, responses_s=(0.002,) * 3, ticks=(4,)
+        )
+        course = Course(warmup_runs=0, steady=True, stopped_by=OVERLOAD)
+        return PacedTiming(timing=Timing(samples_s=(0.002,) * 3, course=course), pacing=pacing)
+
+    monkeypatch.setattr(row_timing, "time_paced", time_paced)
+    return caught
+
+
+def test_each_batch_is_timed_at_each_rate_beside_the_ordinary_row(run, paced):
+    rows = run(rates_per_s=(1000.0, 100.0))
+    assert [(row.batch, row.rate_per_s, row.status) for row in rows] == [
+        *((1, None, "ok"), (1, 1000.0, "ok"), (1, 100.0, "ok")),
+        *((4, None, "ok"), (4, 1000.0, "ok"), (4, 100.0, "ok")),
+    ]
+    assert paced == [(rate, batch, RULE) for batch in (1, 4) for rate in (1000.0, 100.0)]
+
+
+def test_a_paced_row_has_the_service_times_and_what_the_loop_saw(run, paced):
+    ordinary, row = run(batches=(1,), rates_per_s=(1000.0,))
+    assert row.samples_s == (0.002,) * 3
+    assert (row.launch_samples, row.stopped_by) == ((3,), (OVERLOAD,))
+    assert row.boundary == "host-to-host"
+    assert row.pacing is not None
+    assert row.pacing.missed == 4
+    assert row.pacing.back_to_back_medians_s == (ordinary.median_s,)
+    assert row.parity is not None
+    assert row.footprints
+    assert row.file_bytes == len("y = 2 x")
+    assert (ordinary.pacing, row.throughput_per_s) == (None, None)
+
+
+def test_a_rate_is_timed_right_behind_the_row_that_it_is_set_against(run, paced, opened):
+    rows = run(batches=(1,), make=FakeDeviceRuntime, rates_per_s=(1000.0,))
+    assert [(row.boundary, row.rate_per_s) for row in rows] == [
+        ("host-to-host", None),
+        ("host-to-host", 1000.0),
+        ("enqueue", None),
+        ("device", None),
+    ]
+
+
+def test_without_an_ordinary_row_there_is_nothing_to_set_a_rate_against(run, paced):
+    bound, row = run(batches=(1,), boundaries=("bound",), rates_per_s=(1000.0,))[::-1]
+    assert (bound.boundary, row.rate_per_s, row.status) == ("bound", 1000.0, "ok")
+    assert row.pacing.back_to_back_medians_s == ()
+    assert row.idle_gap_penalty is None
+
+
+def test_what_cannot_be_timed_has_a_row_at_each_rate_too(run, paced):
+    for rows in (run(off, (1,), rates_per_s=(9.0,)), run(ParityError("x"), rates_per_s=(9.0,))):
+        assert [row.rate_per_s for row in rows[:2]] == [None, 9.0]
+        assert {row.status for row in rows} == {"failed"}
+    assert paced == []
+
+
+def test_a_failure_at_a_rate_keeps_the_ordinary_row(run, monkeypatch):
+    def time_paced(*arguments):
+        raise InferenceError("lost the device")
+
+    monkeypatch.setattr(row_timing, "time_paced", time_paced)
+    ordinary, row = run(batches=(1,), rates_per_s=(1000.0,))
+    assert (ordinary.status, row.status, row.reason) == ("ok", "failed", "lost the device")
+
+
+def test_a_paced_row_survives_the_pipe(run, paced):
+    for row in run(rates_per_s=(1000.0,)):
+        assert row_from_json(json.loads(json.dumps(encode(row)))) == row
+
+
+# --- sweeps
+
+
+@pytest.fixture
+def times(monkeypatch):
+    """Inferences take what a test says: batch size to seconds; none follow each other."""
+    table: dict[int, float] = {}
+
+    def time_inference(runtime, feeds, rule):
+        course = Course(warmup_runs=1, steady=True, stopped_by=BUDGET)
+        return Timing(samples_s=(table[len(feeds["x"])],), course=course)
+
+    monkeypatch.setattr(row_timing, "time_inference", time_inference)
+    monkeypatch.setattr(row_timing, "time_throughput", lambda *args, **options: ())
+    return table
+
+
+def test_a_sweep_doubles_until_throughput_is_saturated(run, times):
+    times.update({1: 1.0, 2: 1.0, 4: 1.0, 8: 1.99, 16: 3.97, 32: 9e9})
+    rows = run(batches=(), sweep=True)
+    assert [(row.batch, row.status) for row in rows] == [(2**n, "ok") for n in range(5)]
+
+
+def test_a_sweep_ends_at_the_largest_batch_of_the_file(run, times):
+    times.update({2**n: 1.0 for n in range(20)})
+    rows = run(batches=(), sweep=True, make=with_facts(max_batch=12))
+    assert [row.batch for row in rows if row.boundary == "host-to-host"] == [1, 2, 4, 8]
+    assert {row.status for row in rows} == {"ok"}
+
+
+def test_memory_that_runs_out_ends_a_sweep_and_is_no_failure(run):
+    def exhaust(feeds):
+        if len(feeds["x"]) > 3:
+            raise MemoryError
+        return double(feeds)
+
+    for batches in ((), (1, 2, 4)):  # the first launch finds the sizes, later ones repeat them
+        rows = run(exhaust, batches, sweep=True)
+        assert [(row.batch, row.status, row.ends_sweep) for row in rows] == [
+            *((1, "ok", False), (2, "ok", False), (4, "unavailable", True)),
+        ]
+        assert rows[-1].reason == "out of memory at batch 4, where the sweep ends"
+
+
+def test_memory_that_is_not_there_for_the_first_size_is_a_failure(run):
+    def exhaust(feeds):
+        raise MemoryError
+
+    (row,) = run(exhaust, (), sweep=True)
+    assert (row.batch, row.status, row.ends_sweep) == (1, "failed", False)
+
+
+def test_any_other_failure_ends_a_sweep_as_a_failure(run):
+    rows = run(lambda feeds: off(feeds) if len(feeds["x"]) == 2 else double(feeds), (), sweep=True)
+    assert [(row.batch, row.status) for row in rows] == [(1, "ok"), (2, "failed")]
+
+
+def test_a_sweep_of_what_cannot_be_opened_is_one_row(run):
+    (row,) = run(RuntimeUnavailableError("no GPU"), (), sweep=True)
+    assert (row.batch, row.status) == (1, "unavailable")
+
+
+# --- energy
+
+
+def test_energy_is_measured_where_it_was_asked_for_and_can_be_read(run, monkeypatch):
+    asked = []
+
+    def time_energy(start, finish, *, gpu, about_s):
+        start()
+        asked.append(gpu)
+        energy = Energy(joules=1.0, window_s=1.1, sources=(PROCESSORS,))
+        return SpentEnergy(inferences=10, energy=energy)
+
+    monkeypatch.setattr(row_timing, "time_energy", time_energy)
+    monkeypatch.setattr(row_timing, "energy_readable", lambda gpu: True)
+    assert [row.energies for row in run()] == [(), ()]
+    assert asked == []
+    rows = run(batches=(1,), boundaries=worker.EVERY_BOUNDARY, energy=True)
+    assert {row.boundary: row.joules_per_inference for row in rows} == {
+        "host-to-host": 0.1,
+        "bound": None,
+    }
+    run(make=FakeDeviceRuntime, batches=(1,), energy=True)
+    assert asked == [False, True]
+    monkeypatch.setattr(row_timing, "energy_readable", lambda gpu: False)
+    assert {row.energies for row in run(energy=True)} == {()}
