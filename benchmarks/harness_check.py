@@ -42,13 +42,18 @@ from recorded import (
 )
 
 from spinn_edge.bench.boundaries import HOST_TO_HOST
-from spinn_edge.bench.environment import describe_environment
-from spinn_edge.bench.intervals import NO_DIFFERENCE, SLOWER, speedup_interval, speedup_of
-from spinn_edge.bench.machine_load import LoadWatch
+from spinn_edge.bench.evidence.intervals import (
+    NO_DIFFERENCE,
+    SLOWER,
+    speedup_interval,
+    speedup_of,
+)
+from spinn_edge.bench.loops.timing import TimingRule
+from spinn_edge.bench.machine.environment import describe_environment
+from spinn_edge.bench.machine.machine_load import LoadWatch
+from spinn_edge.bench.machine.noise_advice import noise_advice
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.noise_advice import noise_advice
 from spinn_edge.bench.session import BenchRequest, run_bench
-from spinn_edge.bench.timing import TimingRule
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
 from tests.fakes.runtime import doubling_bundle

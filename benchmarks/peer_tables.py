@@ -10,7 +10,7 @@ from typing import Any
 from peer_harnesses import HARNESSES, NOT_FROM_PIP
 from peer_loops import PEERS, REFERENCE
 
-from spinn_edge.bench.intervals import (
+from spinn_edge.bench.evidence.intervals import (
     Interval,
     median_interval,
     noise_floor,
@@ -18,7 +18,7 @@ from spinn_edge.bench.intervals import (
     speedup_of,
     verdict_on,
 )
-from spinn_edge.bench.stats import quantile
+from spinn_edge.bench.evidence.stats import quantile
 from spinn_edge.core.decode import encode
 from spinn_edge.report import formatting as f
 from spinn_edge.report.latency_columns import SPANS

@@ -36,9 +36,9 @@ from peer_worker import parse_samples
 from recorded import machine_lines, machine_name, write_recorded
 
 from spinn_edge.bench.boundaries import BOUND, HOST_TO_HOST
-from spinn_edge.bench.environment import WORKER_THREAD_VARIABLES, describe_environment
-from spinn_edge.bench.machine_load import LoadWatch
-from spinn_edge.bench.noise_advice import noise_advice
+from spinn_edge.bench.machine.environment import WORKER_THREAD_VARIABLES, describe_environment
+from spinn_edge.bench.machine.machine_load import LoadWatch
+from spinn_edge.bench.machine.noise_advice import noise_advice
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode

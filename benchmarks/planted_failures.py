@@ -13,8 +13,8 @@ from planted_worker import FAILURES, TAKEN_NAME
 from planting import planted_runtime
 from recorded import Figure
 
-from spinn_edge.bench.contenders import Contender, Schedule, time_contenders
 from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.processes.contenders import Contender, Schedule, time_contenders
 from spinn_edge.core.bundle import Bundle
 from tests.fakes.runtime import doubling_bundle
 

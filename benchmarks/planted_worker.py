@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from spinn_edge.bench import worker
-from spinn_edge.bench.machine_files import read_bytes_line
+from spinn_edge.bench.machine.machine_files import read_bytes_line
+from spinn_edge.bench.processes import worker
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.tensors import Array, Feeds
 from spinn_edge.runtimes import registry

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spinn_edge.bench import contenders
-from spinn_edge.bench.launch import run_in_process
+from spinn_edge.bench.processes import contenders
+from spinn_edge.bench.processes.launch import run_in_process
 from spinn_edge.runtimes import registry
 from tests.fakes.runtime import ENTRY
 

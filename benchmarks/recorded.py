@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spinn_edge.bench.environment import Environment
+from spinn_edge.bench.machine.environment import Environment
 from spinn_edge.core.decode import encode
 from spinn_edge.report.markdown_text import cell
 
@@ -65,7 +65,7 @@ def machine_lines(
 
     Args:
         environment: the machine.
-        advice: sentences of :func:`spinn_edge.bench.noise_advice.noise_advice`.
+        advice: sentences of :func:`spinn_edge.bench.machine.noise_advice.noise_advice`.
         versions: of packages that ``environment`` does not ask for.
     """
     packages = {**environment.packages, **(versions or {})}

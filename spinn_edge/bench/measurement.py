@@ -9,9 +9,7 @@ from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
 from spinn_edge.bench.boundaries import ENQUEUE, HOST_TO_HOST
-from spinn_edge.bench.energy_timing import SpentEnergy
-from spinn_edge.bench.footprint import Footprint
-from spinn_edge.bench.intervals import (
+from spinn_edge.bench.evidence.intervals import (
     Interval,
     launch_medians,
     median_interval,
@@ -20,9 +18,11 @@ from spinn_edge.bench.intervals import (
     speedup_of,
     verdict_on,
 )
-from spinn_edge.bench.modes import Mode, modes_of
-from spinn_edge.bench.pacing import Pacing
-from spinn_edge.bench.stats import quantile
+from spinn_edge.bench.evidence.modes import Mode, modes_of
+from spinn_edge.bench.evidence.stats import quantile
+from spinn_edge.bench.loops.energy_timing import SpentEnergy
+from spinn_edge.bench.loops.pacing import Pacing
+from spinn_edge.bench.machine.footprint import Footprint
 from spinn_edge.core.decode import encode
 from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.runtimes.base import RuntimeFacts
@@ -63,7 +63,7 @@ class Row:
         launch_samples: how many of them each process took, in order; one entry a launch.
         warmup_runs: inferences before the first sample of each launch, added up.
         steady: of each launch, whether its warm-up ended because the runtime was steady.
-        stopped_by: of each launch, why it took no more samples; see ``bench.timing``.
+        stopped_by: of each launch, why it took no more samples; see ``loops.timing``.
         parity: comparison with the golden outputs that was made first; None if it did not come
             to that.
         footprints: of each launch, what its process took to start, and its memory when the row

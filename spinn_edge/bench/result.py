@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spinn_edge.bench.environment import Environment
-from spinn_edge.bench.machine_load import MachineLoad
+from spinn_edge.bench.machine.environment import Environment
+from spinn_edge.bench.machine.machine_load import MachineLoad
 from spinn_edge.bench.measurement import Row
 from spinn_edge.core.bundle import Bundle, parameter_bytes
 from spinn_edge.core.decode import encode

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from spinn_edge.bench.boundaries import BOUNDARIES, HOST_TO_HOST
-from spinn_edge.bench.contenders import Contender, Schedule, time_contenders
-from spinn_edge.bench.environment import describe_environment
-from spinn_edge.bench.machine_load import LoadWatch
+from spinn_edge.bench.loops.pacing import check_rate
+from spinn_edge.bench.loops.sweep import SWEEP
+from spinn_edge.bench.loops.timing import TimingRule
+from spinn_edge.bench.machine.environment import describe_environment
+from spinn_edge.bench.machine.machine_load import LoadWatch
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.pacing import check_rate
+from spinn_edge.bench.processes.contenders import Contender, Schedule, time_contenders
+from spinn_edge.bench.processes.worker import EVERY_BOUNDARY
 from spinn_edge.bench.result import BenchResult, BundleFacts
-from spinn_edge.bench.sweep import SWEEP
-from spinn_edge.bench.timing import TimingRule
-from spinn_edge.bench.worker import EVERY_BOUNDARY
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import PRECISIONS
@@ -34,7 +34,7 @@ class BenchRequest:
         batches: samples in one inference; ``SWEEP`` for powers of two until throughput is
             saturated.
         precisions: files of the bundle, each timed by itself.
-        boundaries: what to time; see :attr:`spinn_edge.bench.worker.Job.boundaries`.
+        boundaries: what to time; see :attr:`spinn_edge.bench.processes.worker.Job.boundaries`.
         launches: fresh processes for each bundle, runtime and precision.
         threads: CPU threads inside one operator.
         timeout_s: time for one launch, start and compilation included.
@@ -45,7 +45,7 @@ class BenchRequest:
         trust_engine_code: likewise.
         rule: when to stop.
         rates_per_s: fixed rates at which each batch size is timed as well, inferences a second;
-            see :mod:`spinn_edge.bench.pacing`.
+            see :mod:`spinn_edge.bench.loops.pacing`.
         energy: measure it too, host to host, where a counter can be read: a second for each row.
 
     Raises:
@@ -144,7 +144,7 @@ def run_bench(
     """Time a bundle, and beside it a baseline, on every runtime in every precision.
 
     Launches alternate over all of them, the bundle's right behind the baseline's; see
-    :func:`spinn_edge.bench.contenders.time_contenders`.
+    :func:`spinn_edge.bench.processes.contenders.time_contenders`.
 
     Args:
         bundle: what is timed.

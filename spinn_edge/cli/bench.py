@@ -82,11 +82,11 @@ def bench(
     trust_engine_code: o.TrustEngineCode = False,
 ) -> None:
     """Time a bundle on runtimes, each in processes of its own, after parity was checked there."""
+    from spinn_edge.bench.loops.sweep import SWEEP
+    from spinn_edge.bench.loops.timing import TimingRule
+    from spinn_edge.bench.regression.stored import check_baseline
+    from spinn_edge.bench.regression.stored import save_baseline as store_baseline
     from spinn_edge.bench.session import BenchRequest, run_bench
-    from spinn_edge.bench.stored import check_baseline
-    from spinn_edge.bench.stored import save_baseline as store_baseline
-    from spinn_edge.bench.sweep import SWEEP
-    from spinn_edge.bench.timing import TimingRule
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import UsageError

@@ -9,7 +9,7 @@ import typer
 from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
-    from spinn_edge.bench.explanation import Explanation
+    from spinn_edge.bench.understanding.explanation import Explanation
 
 
 def explain(
@@ -44,9 +44,9 @@ def explain(
     trust_engine_code: o.TrustEngineCode = False,
 ) -> None:
     """Say how near a bundle is to this machine's limits, and what would bring it nearer."""
-    from spinn_edge.bench.explain_request import PARTS, ExplainRequest
-    from spinn_edge.bench.explanation import explain as measure
-    from spinn_edge.bench.timing import TimingRule
+    from spinn_edge.bench.loops.timing import TimingRule
+    from spinn_edge.bench.understanding.explain_request import PARTS, ExplainRequest
+    from spinn_edge.bench.understanding.explanation import explain as measure
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import UsageError

@@ -192,7 +192,7 @@ def batch_sizes(text: str) -> tuple[int, ...]:
     Raises:
         UsageError: a part is no whole number above 0.
     """
-    from spinn_edge.bench.sweep import SWEEP
+    from spinn_edge.bench.loops.sweep import SWEEP
 
     if text == "sweep":
         return SWEEP
@@ -255,7 +255,7 @@ def boundary_names(text: str) -> tuple[str, ...]:
         UsageError: an unknown name, or none.
     """
     from spinn_edge.bench.boundaries import BOUNDARIES
-    from spinn_edge.bench.worker import EVERY_BOUNDARY
+    from spinn_edge.bench.processes.worker import EVERY_BOUNDARY
 
     groups = {"main": (), "all": EVERY_BOUNDARY}
     if text in groups:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 
-from spinn_edge.bench.intervals import FASTER, NO_DIFFERENCE
+from spinn_edge.bench.evidence.intervals import FASTER, NO_DIFFERENCE
+from spinn_edge.bench.loops.pacing import Pacing
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.pacing import Pacing
 from spinn_edge.report import formatting as f
 from spinn_edge.report.latency_columns import Column
 

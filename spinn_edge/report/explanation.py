@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.console import Group
 
-from spinn_edge.bench.dispatch_floor import SHARES, DispatchFloor
-from spinn_edge.bench.explanation import Explanation
-from spinn_edge.bench.paired_rows import latency_s
-from spinn_edge.bench.thread_probe import ThreadProbe
-from spinn_edge.bench.width_advice import WidthAdvice
+from spinn_edge.bench.evidence.paired_rows import latency_s
+from spinn_edge.bench.understanding.dispatch_floor import SHARES, DispatchFloor
+from spinn_edge.bench.understanding.explanation import Explanation
+from spinn_edge.bench.understanding.thread_probe import ThreadProbe
+from spinn_edge.bench.understanding.width_advice import WidthAdvice
 from spinn_edge.report import formatting as f
 from spinn_edge.report.explanation_words import explanation_words, judgement, option
 from spinn_edge.report.markdown_text import cell

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spinn_edge.bench.dispatch_floor import DispatchFloor, FloorFit
-from spinn_edge.bench.explanation import Explanation
-from spinn_edge.bench.intervals import FASTER, FEWEST_LAUNCHES, NO_DIFFERENCE, SLOWER, can_tell
+from spinn_edge.bench.evidence.intervals import (
+    FASTER,
+    FEWEST_LAUNCHES,
+    NO_DIFFERENCE,
+    SLOWER,
+    can_tell,
+)
+from spinn_edge.bench.evidence.paired_rows import latency_s
+from spinn_edge.bench.machine.noise_advice import noise_advice
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.noise_advice import noise_advice
-from spinn_edge.bench.paired_rows import latency_s
-from spinn_edge.bench.thread_probe import SPINNING_RUNTIMES, ThreadProbe
-from spinn_edge.bench.width_advice import WidthAdvice, WidthTrial
+from spinn_edge.bench.understanding.dispatch_floor import DispatchFloor, FloorFit
+from spinn_edge.bench.understanding.explanation import Explanation
+from spinn_edge.bench.understanding.thread_probe import SPINNING_RUNTIMES, ThreadProbe
+from spinn_edge.bench.understanding.width_advice import WidthAdvice, WidthTrial
 from spinn_edge.core.errors import install_command
 from spinn_edge.report import formatting as f
 from spinn_edge.report.roofline import ceiling_words, roofline_words

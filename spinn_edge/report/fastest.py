@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from spinn_edge.bench.boundaries import HOST_TO_HOST
-from spinn_edge.bench.intervals import FASTER, noise_floor, speedup_interval, speedup_of, verdict_on
+from spinn_edge.bench.evidence.intervals import (
+    FASTER,
+    noise_floor,
+    speedup_interval,
+    speedup_of,
+    verdict_on,
+)
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.report import formatting as f

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from spinn_edge.bench.footprint import Footprint
+from spinn_edge.bench.machine.footprint import Footprint
 from spinn_edge.bench.measurement import Row
 from spinn_edge.report import formatting as f
 from spinn_edge.report.sheet import Sheet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from spinn_edge.bench.intervals import NO_DIFFERENCE, Interval
+from spinn_edge.bench.evidence.intervals import NO_DIFFERENCE, Interval
 from spinn_edge.bench.measurement import Row
 
 NOT_MEASURED = "not measured"

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.launch_bound import launch_verdicts
+from spinn_edge.bench.loops.saturation import saturations
 from spinn_edge.bench.result import BenchResult
-from spinn_edge.bench.saturation import saturations
+from spinn_edge.bench.understanding.launch_bound import launch_verdicts
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
 from spinn_edge.report.result_remarks import result_remarks

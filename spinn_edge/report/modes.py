@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spinn_edge.bench.boundaries import HOST_TO_HOST
+from spinn_edge.bench.evidence.modes import SMALLEST_SHARE, Mode, modes_of
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.modes import SMALLEST_SHARE, Mode, modes_of
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.report import formatting as f
 from spinn_edge.report.latency_columns import several_precisions
@@ -57,7 +57,7 @@ def launch_modes(row: Row, modes: Sequence[Mode]) -> LaunchModes:
 
     Args:
         row: with samples, launch after launch.
-        modes: of its samples, as :func:`spinn_edge.bench.modes.modes_of` gives them.
+        modes: of its samples, as :func:`spinn_edge.bench.evidence.modes.modes_of` gives them.
     """
     counts = [_count(part, modes) for part in _launches(row)]
     homes = tuple(

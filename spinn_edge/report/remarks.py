@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.launch_bound import GRAPH_RUNTIMES, LAUNCHES, LaunchVerdict, launch_verdicts
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult
+from spinn_edge.bench.understanding.launch_bound import (
+    GRAPH_RUNTIMES,
+    LAUNCHES,
+    LaunchVerdict,
+    launch_verdicts,
+)
 from spinn_edge.core.manifest import Scores
 from spinn_edge.report import formatting as f
 from spinn_edge.report.latency_columns import several_precisions

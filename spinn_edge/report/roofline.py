@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spinn_edge.bench.ceilings import MEMORY_FACTOR, Ceilings
-from spinn_edge.bench.intervals import Interval
-from spinn_edge.bench.roofline import (
+from spinn_edge.bench.evidence.intervals import Interval
+from spinn_edge.bench.understanding.ceilings import MEMORY_FACTOR, Ceilings
+from spinn_edge.bench.understanding.roofline import (
     COMPUTE,
     DISPATCH,
     DISPATCH_SHARE,
@@ -14,7 +14,7 @@ from spinn_edge.bench.roofline import (
     Roofline,
     RooflineRow,
 )
-from spinn_edge.bench.work import ENDS, EVERY_LAYER, WEIGHTS_ONLY
+from spinn_edge.bench.understanding.work import ENDS, EVERY_LAYER, WEIGHTS_ONLY
 from spinn_edge.report import formatting as f
 from spinn_edge.report.notices import notice_lines
 from spinn_edge.report.sheet import Sheet

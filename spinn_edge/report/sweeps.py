@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spinn_edge.bench.loops.saturation import FORMAT, MEMORY, Saturation, saturations
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.saturation import FORMAT, MEMORY, Saturation, saturations
 from spinn_edge.report import formatting as f
 
 _WHY = {FORMAT: "the largest that its file takes", MEMORY: "the largest that memory has room for"}

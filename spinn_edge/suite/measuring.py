@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from spinn_edge.bench.contenders import Contender, Schedule, time_contenders
-from spinn_edge.bench.environment import describe_environment
-from spinn_edge.bench.machine_load import LoadWatch
+from spinn_edge.bench.evidence.paired_rows import beside
+from spinn_edge.bench.machine.environment import describe_environment
+from spinn_edge.bench.machine.machine_load import LoadWatch
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.paired_rows import beside
+from spinn_edge.bench.processes.contenders import Contender, Schedule, time_contenders
 from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.core.errors import RuntimeUnavailableError, SpinnEdgeError, UsageError
 from spinn_edge.core.optional import require

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spinn_edge.bench.timing import TimingRule
+from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.core.errors import UsageError
 from spinn_edge.suite.devices import check_runtimes, read_device
 

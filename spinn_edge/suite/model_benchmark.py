@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.bench.result import BenchResult
-from spinn_edge.bench.timing import TimingRule
 from spinn_edge.core.errors import UsageError
 from spinn_edge.suite.documents import show, write_document
 from spinn_edge.suite.measuring import Measured, OnStep, measure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spinn_edge.bench.intervals import FEWEST_LAUNCHES
+from spinn_edge.bench.evidence.intervals import FEWEST_LAUNCHES
 from spinn_edge.bench.measurement import Row
 from spinn_edge.core.decode import encode
 from spinn_edge.core.errors import UsageError

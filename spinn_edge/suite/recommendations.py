@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from spinn_edge.accuracy.parity import LIMITS
 from spinn_edge.bench.boundaries import HOST_TO_HOST
-from spinn_edge.bench.comparison import Limits
-from spinn_edge.bench.intervals import FASTER, FEWEST_LAUNCHES, NO_DIFFERENCE, SLOWER
+from spinn_edge.bench.evidence.intervals import FASTER, FEWEST_LAUNCHES, NO_DIFFERENCE, SLOWER
 from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.regression.comparison import Limits
 from spinn_edge.bench.result import BundleFacts
 from spinn_edge.report import formatting as f
 from spinn_edge.report.fastest import fastest_remarks

@@ -1,7 +1,7 @@
 """Ceilings that nobody measured, with round numbers."""
 
-from spinn_edge.bench.ceiling_launch import CeilingLaunch, Rate
-from spinn_edge.bench.ceilings import Ceilings
+from spinn_edge.bench.understanding.ceiling_launch import CeilingLaunch, Rate
+from spinn_edge.bench.understanding.ceilings import Ceilings
 
 CACHE_BYTES = 2**20
 MEMORY_BYTES = 2**30

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from spinn_edge.bench import contenders
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.worker import Job, failed_rows
+from spinn_edge.bench.processes import contenders
+from spinn_edge.bench.processes.worker import Job, failed_rows
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.runtimes.base import RuntimeFacts
 from tests.unit.bench.test_measurement import row

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn_edge.accuracy.parity import Parity
-from spinn_edge.bench.environment import Environment
+from spinn_edge.bench.machine.environment import Environment
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.pooling import pool
+from spinn_edge.bench.processes.pooling import pool
 from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.core.decode import decode
 from spinn_edge.runtimes.base import RuntimeFacts

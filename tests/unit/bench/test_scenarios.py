@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 
-from spinn_edge.bench import contenders
-from spinn_edge.bench.contenders import Contender, Schedule, time_contenders
-from spinn_edge.bench.pacing import Pacing
+from spinn_edge.bench.loops.pacing import Pacing
+from spinn_edge.bench.loops.sweep import SWEEP, end_of_sweep
+from spinn_edge.bench.loops.timing import TimingRule
+from spinn_edge.bench.processes import contenders
+from spinn_edge.bench.processes.contenders import Contender, Schedule, time_contenders
+from spinn_edge.bench.processes.worker import failed_rows
 from spinn_edge.bench.session import BenchRequest, run_bench
-from spinn_edge.bench.sweep import SWEEP, end_of_sweep
-from spinn_edge.bench.timing import TimingRule
-from spinn_edge.bench.worker import failed_rows
 from spinn_edge.core.errors import UsageError
 from spinn_edge.report.json_document import to_text
 from spinn_edge.runtimes.base import OpenOptions, RuntimeFacts

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import spinn_edge.core.optional as optional
-from spinn_edge.bench.intervals import NO_DIFFERENCE, SLOWER
+from spinn_edge.bench.evidence.intervals import NO_DIFFERENCE, SLOWER
 
 US = 1e-6
 SIX = tuple(1 + share for share in (0.0, 0.01, -0.01, 0.005, -0.005, 0.002))

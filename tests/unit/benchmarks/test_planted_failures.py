@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import spinn_edge
-from spinn_edge.bench import contenders
-from spinn_edge.bench.contenders import Contender, Schedule, time_contenders
-from spinn_edge.bench.launch import run_in_process
-from spinn_edge.bench.timing import TimingRule
+from spinn_edge.bench.loops.timing import TimingRule
+from spinn_edge.bench.processes import contenders
+from spinn_edge.bench.processes.contenders import Contender, Schedule, time_contenders
+from spinn_edge.bench.processes.launch import run_in_process
 from spinn_edge.runtimes import registry
 from tests.fakes.runtime import doubling_bundle
 from tests.unit.report.results import row

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from spinn_edge.bench.loops.sweep import end_of_sweep
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.sweep import end_of_sweep
-from spinn_edge.bench.worker import Job, failed_rows, run_job
+from spinn_edge.bench.processes.worker import Job, failed_rows, run_job
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import RuntimeUnavailableError
 from spinn_edge.runtimes import registry
@@ -317,7 +317,7 @@ def test_a_sweep_that_memory_ends_is_no_failure(
         (full,) = failed_rows(job, 2, "")
         return [replace(good, samples_s=(0.001,), launch_samples=(1,)), end_of_sweep(full)]
 
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     done = cli(
         *("bench", exported, "--runtime", "ort-cpu", "--batch", "sweep", "--launches", "1"),
     )
@@ -334,7 +334,7 @@ def test_every_choice_reaches_the_workers(
         jobs.append(job)
         return failed_rows(job, 1, "not here", "unavailable")
 
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     done = cli(
         *("bench", exported, "--runtime", "ort-cuda", "--batch", "1", "--precision", "fp16,fp32"),
         *("--boundary", "device,enqueue", "--on-mismatch", "rebuild", "--tf32"),
@@ -378,7 +378,7 @@ def test_the_exit_code_of_bench_is_that_of_the_refusal(
         (row,) = failed_rows(job, 1, "not here", status)
         return [replace(row, exit_code=exit_code)]
 
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     done = cli("bench", exported, "--runtime", runtimes, "--batch", "1")
     assert done.code == expected
     assert "Traceback" not in done.err
@@ -393,7 +393,7 @@ def test_without_choices_bench_asks_for_fp32_and_the_main_boundaries(
         jobs.append(job)
         return failed_rows(job, 1, "not here", "unavailable")
 
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     cli("bench", exported, "--runtime", "ort-cpu", "--batch", "1")
     (job,) = jobs
     assert (job.boundaries, job.options) == ((), OpenOptions())
@@ -482,7 +482,7 @@ def test_with_all_runtimes_those_that_cannot_work_are_one_line_a_reason(
 
     real = registry.open_backend
     monkeypatch.setattr(registry, "open_backend", open_backend)
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     quick = ("--batch", "1", "--seconds", "0.01", "--launches", "1") if command == "bench" else ()
     done = cli(command, exported, *quick)
     assert done.code == 0, done.err

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 from rich.console import Console
 
-from spinn_edge.bench.pacing import Pacing
+from spinn_edge.bench.loops.pacing import Pacing
 from spinn_edge.report.console import bench_table
 from spinn_edge.report.deadlines import deadline_remarks
 from spinn_edge.report.fastest import fastest_remarks

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from spinn_edge.bench.energy import PROCESSORS, Energy
-from spinn_edge.bench.energy_timing import SpentEnergy
+from spinn_edge.bench.loops.energy_timing import SpentEnergy
+from spinn_edge.bench.machine.energy import PROCESSORS, Energy
 from spinn_edge.report.energy import energy_remarks
 from tests.unit.report.results import PRUNED, result, row
 

@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from spinn_edge.bench import intervals
-from spinn_edge.bench.dispatch_floor import WidthPoint, find_floor
-from spinn_edge.bench.explain_obstacles import LeftOut
-from spinn_edge.bench.explanation import Explanation
-from spinn_edge.bench.paired_rows import beside
-from spinn_edge.bench.thread_probe import ThreadProbe, ThreadSetting, ThreadTrial
-from spinn_edge.bench.width_advice import Rounding, WidthAdvice, WidthTrial
+from spinn_edge.bench.evidence import intervals
+from spinn_edge.bench.evidence.paired_rows import beside
+from spinn_edge.bench.understanding.dispatch_floor import WidthPoint, find_floor
+from spinn_edge.bench.understanding.explain_obstacles import LeftOut
+from spinn_edge.bench.understanding.explanation import Explanation
+from spinn_edge.bench.understanding.thread_probe import ThreadProbe, ThreadSetting, ThreadTrial
+from spinn_edge.bench.understanding.width_advice import Rounding, WidthAdvice, WidthTrial
 from spinn_edge.cli.output import make_console
 from spinn_edge.report.explanation import (
     explanation_document,

@@ -1,6 +1,6 @@
 """Start, first inference and memory, from the launches of a row."""
 
-from spinn_edge.bench.footprint import Footprint
+from spinn_edge.bench.machine.footprint import Footprint
 from spinn_edge.report.console import bench_table
 from spinn_edge.report.footprints import footprint_lines
 from spinn_edge.report.markdown import results_markdown

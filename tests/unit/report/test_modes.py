@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from spinn_edge.bench.modes import modes_of
+from spinn_edge.bench.evidence.modes import modes_of
 from spinn_edge.report.modes import launch_modes, mode_remarks
 from tests.unit.report.results import result, row
 

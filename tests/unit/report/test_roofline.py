@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from spinn_edge.bench.roofline import MEASURED, RooflineRow, roofline_of
-from spinn_edge.bench.work import EVERY_LAYER, WEIGHTS_ONLY
+from spinn_edge.bench.understanding.roofline import MEASURED, RooflineRow, roofline_of
+from spinn_edge.bench.understanding.work import EVERY_LAYER, WEIGHTS_ONLY
 from spinn_edge.report.roofline import ceiling_words, roofline_sheet, roofline_words
 from tests.fakes.ceilings import MEMORY_BYTES, ceilings, launch
 from tests.unit.report.test_console import line_of, shown

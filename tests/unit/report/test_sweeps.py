@@ -1,7 +1,7 @@
 import dataclasses
 
-from spinn_edge.bench.saturation import SWEPT
-from spinn_edge.bench.sweep import end_of_sweep
+from spinn_edge.bench.loops.saturation import SWEPT
+from spinn_edge.bench.loops.sweep import end_of_sweep
 from spinn_edge.report.json_document import bench_document
 from spinn_edge.report.result_remarks import result_remarks
 from spinn_edge.report.sweeps import sweep_remarks

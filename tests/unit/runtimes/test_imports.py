@@ -40,7 +40,7 @@ def modules_after(code: str) -> set[str]:
         "spinn_edge.export.bundling",
         "spinn_edge.bench",
         "spinn_edge.bench.session",
-        "spinn_edge.bench.worker",
+        "spinn_edge.bench.processes.worker",
         "spinn_edge.report.console",
         "spinn_edge.report.markdown",
     ],

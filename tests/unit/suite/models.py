@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from spinn_edge.bench.timing import TimingRule
+from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.models.modules import MLP
 
 TINY = TimingRule(

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from spinn_edge.bench import BenchmarkSuite
-from spinn_edge.bench.stored import read_result
+from spinn_edge.bench.regression.stored import read_result
 from spinn_edge.core.errors import UsageError
 from tests.unit.suite.models import TINY, mlp, sample
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from spinn_edge.bench.stored import read_result
+from spinn_edge.bench.regression.stored import read_result
 from spinn_edge.core.errors import UsageError
 from spinn_edge.suite.documents import model_sheet, show, write_document
 from tests.unit.report.results import DENSE, PRUNED

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from spinn_edge.bench import ModelBenchmark
-from spinn_edge.bench.stored import read_result
+from spinn_edge.bench.regression.stored import read_result
 from spinn_edge.core.errors import UsageError
 from tests.unit.suite.models import TINY, Wrapped, make_wrapped, mlp, sample, seeded
 
