@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from spinn_edge.bench.evidence.intervals import FASTER, NO_DIFFERENCE
 from spinn_edge.bench.loops.pacing import Pacing
 from spinn_edge.bench.measurement import Row
 from spinn_edge.report import formatting as f
+from spinn_edge.report.advice import advice_once
 from spinn_edge.report.latency_columns import Column
 
 
@@ -43,16 +44,24 @@ def deadline_columns() -> tuple[Column, ...]:
 
 
 def deadline_remarks(rows: Sequence[Row]) -> list[str]:
-    """Return how each loop did and what helps, a sentence each."""
+    """Return how the loops did, and what helps: once for all that it helps."""
+    paced = [(row, row.pacing) for row in rows if row.pacing is not None and row.samples_s]
     return [
-        f"{_where(row)}: {words}"
-        for row in rows
-        if row.pacing is not None and row.samples_s
-        for words in (_deadline_words(row, row.pacing), *_penalty_words(row))
+        *advice_once(
+            (f"{_where(row)}: {fact}", advice)
+            for row, pacing in paced
+            for fact, advice in [_deadline_words(row, pacing)]
+        ),
+        *advice_once(
+            (f"{_where(row)}: {_penalty_words(row, pacing)}", _PENALTY_ADVICE)
+            for row, pacing in paced
+            if row.idle_gap_verdict == FASTER
+        ),
     ]
 
 
-def _deadline_words(row: Row, pacing: Pacing) -> str:
+def _deadline_words(row: Row, pacing: Pacing) -> tuple[str, str]:
+    """Return what was missed, and what helps."""
     if not pacing.kept_up:
         most = 1 / (pacing.busy_share * pacing.period_s)
         left = f", {pacing.unserved:,} of them never begun" if pacing.unserved else ""
@@ -60,12 +69,14 @@ def _deadline_words(row: Row, pacing: Pacing) -> str:
             f"does not keep up: an inference takes {f.seconds(row.mean_s)} in the mean, the period "
             f"is {f.seconds(pacing.period_s)}; missed {pacing.missed:,} of {pacing.due:,} "
             f"deadlines{left}, and a launch ended up to {f.seconds(max(pacing.behind_s))} behind; "
-            f"what helps: at most {most:,.3g} a second, a smaller batch, or a smaller model"
+            f"at most {most:,.3g} a second would do",
+            "what helps: a lower rate, a smaller batch, or a smaller model",
         )
     if not pacing.missed:
         return (
             f"missed none of {pacing.due:,} deadlines, which shows that fewer than "
-            f"{_percent(_RULE_OF_THREE / pacing.due)} are missed, not that none is"
+            f"{_percent(_RULE_OF_THREE / pacing.due)} are missed, not that none is",
+            "",
         )
     slow = sum(sample > pacing.period_s for sample in row.samples_s)
     longest = f.seconds(max(pacing.responses_s))
@@ -75,25 +86,30 @@ def _deadline_words(row: Row, pacing: Pacing) -> str:
     )
     if slow:
         return (
-            f"{missed}; {slow:,} of the inferences took longer than the period by themselves, the "
-            "others began too late; what helps: a core without other work (taskset, isolcpus), a "
-            "real-time priority (chrt --fifo 50), or a smaller model"
+            f"{missed}; inferences longer than the period by themselves: {slow:,}; the others "
+            "began too late",
+            "what helps: a core without other work (taskset, isolcpus), a real-time priority "
+            "(chrt --fifo 50), or a smaller model",
         )
     return (
         f"{missed}, no inference alone more than {f.seconds(max(row.samples_s))}: they began too "
-        "late; what helps: a real-time priority (chrt --fifo 50), or less other work on the machine"
+        "late",
+        "what helps: a real-time priority (chrt --fifo 50), or less other work on the machine",
     )
 
 
-def _penalty_words(row: Row) -> Iterator[str]:
-    if row.pacing is None or row.idle_gap_verdict != FASTER:
-        return
-    back_to_back = f.seconds(statistics.median(row.pacing.back_to_back_medians_s))
-    yield (
+_PENALTY_ADVICE = (
+    "meanwhile the core sleeps or slows down and its caches fill with other things; what helps: "
+    "the performance governor, no deep idle states (cpupower idle-set --disable-by-latency 0), or "
+    "waiting busily for the tick"
+)
+
+
+def _penalty_words(row: Row, pacing: Pacing) -> str:
+    back_to_back = f.seconds(statistics.median(pacing.back_to_back_medians_s))
+    return (
         f"the pause between inferences costs {_penalty(row)}: {f.seconds(row.median_s)} after a "
-        f"pause, {back_to_back} back to back, since meanwhile the core sleeps or slows down and "
-        "its caches fill with other things; what helps: the performance governor, no deep idle "
-        "states (cpupower idle-set --disable-by-latency 0), or waiting busily for the tick"
+        f"pause, {back_to_back} back to back"
     )
 
 

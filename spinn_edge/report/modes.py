@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spinn_edge.bench.boundaries import HOST_TO_HOST
-from spinn_edge.bench.evidence.modes import SMALLEST_SHARE, Mode, modes_of
+from spinn_edge.bench.evidence.modes import SMALLEST_SHARE, Mode
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.report import formatting as f
+from spinn_edge.report.advice import advice_once
 from spinn_edge.report.latency_columns import several_precisions
 
 MAINLY = 0.8
@@ -38,18 +39,18 @@ class LaunchModes:
 
 
 def mode_remarks(result: BenchResult) -> list[str]:
-    """Return a sentence for each row whose latencies have separate modes, and none for others.
+    """Return what rows have separate modes, those of one cause together.
 
     It says where the modes lie, and whether a launch keeps its speed (then the placement of its
     process decides, and only more launches show how often) or runs at several.
     """
-    remarks = []
-    for row in result.rows:
-        modes = modes_of(row.samples_s)
-        if len(modes) > 1:
-            where = _where(row, result.rows)
-            remarks.append(f"{where}: {_speeds(modes)}; {_cause(row, modes)}")
-    return remarks
+    found = ((row, row.modes) for row in result.rows)
+    return advice_once(
+        (f"{_where(row, result.rows)}: {_speeds(modes)}, {fact}", advice)
+        for row, modes in found
+        if len(modes) > 1
+        for fact, advice in [_cause(row, modes)]
+    )
 
 
 def launch_modes(row: Row, modes: Sequence[Mode]) -> LaunchModes:
@@ -98,14 +99,14 @@ def _speeds(modes: Sequence[Mode]) -> str:
     )
 
 
-def _cause(row: Row, modes: Sequence[Mode]) -> str:
-    """Say whether the launches differ or the runs inside them, and what follows from it."""
+def _cause(row: Row, modes: Sequence[Mode]) -> tuple[str, str]:
+    """Say whether the launches differ or the runs inside them; and what follows from it."""
     found = launch_modes(row, modes)
     count = len(found.homes)
     if count == 1:
         return (
-            "inside its one launch; whether others run alike is not known: take more with "
-            "--launches"
+            "inside its one launch",
+            "whether others run alike is not known: take more with --launches",
         )
     ran_at = ", ".join(
         f"{found.homes.count(number)} near {f.seconds(mode.at_s)}"
@@ -113,18 +114,19 @@ def _cause(row: Row, modes: Sequence[Mode]) -> str:
     )
     if found.of_whole_launches:
         return (
-            f"the launches differ from each other, and each keeps its speed ({ran_at}): an effect "
-            "of placement (where the process came to lie in memory, or on which core), not of the "
-            f"model; {count} launches do not tell how often, so take more with --launches"
+            f"of whole launches ({ran_at})",
+            "each launch keeps its speed: an effect of placement (where the process came to lie in "
+            f"memory, or on which core), not of the model; {count} launches do not tell how often, "
+            "so take more with --launches",
         )
     if len({home for home in found.homes if home is not None}) > 1:
         return (
-            f"the launches differ from each other ({ran_at}), and {found.mixed} of {count} ran at "
-            "several; take more with --launches"
+            f"({ran_at}; {found.mixed} of {count} launches ran at several)",
+            "launches differ from each other: take more with --launches",
         )
     return (
-        f"inside one launch ({found.mixed} of {count} ran at several): the median alone does not "
-        "describe it, read p90 and p99 beside it"
+        f"inside launches ({found.mixed} of {count})",
+        "the median alone does not describe that: read p90 and p99 beside it",
     )
 
 
