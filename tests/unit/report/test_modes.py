@@ -39,7 +39,7 @@ def test_rows_of_one_speed_few_samples_or_none_are_not_spoken_of():
 def test_speeds_are_told_with_their_shares():
     (words,) = said(launches(*[(84, 16)] * 3))
     assert words.startswith(
-        "pruned, ort-cpu, batch 1: two speeds: 84 % of the runs near 31.2 µs, 16 % near 52.0 µs, inside "
+        "pruned, ort-cpu, batch 1: two speeds: 84 % of the runs near 31.2 µs, 16 % near 52.0 µs, "
     )
 
 
