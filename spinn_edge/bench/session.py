@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from spinn_edge.bench.boundaries import BOUNDARIES, HOST_TO_HOST
+from spinn_edge.bench.evidence.paired_rows import beside_baseline
 from spinn_edge.bench.loops.pacing import check_rate
 from spinn_edge.bench.loops.sweep import SWEEP
 from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.bench.machine.environment import describe_environment
 from spinn_edge.bench.machine.machine_load import LoadWatch
-from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.processes.contenders import Contender, Schedule, time_contenders
 from spinn_edge.bench.processes.worker import EVERY_BOUNDARY
 from spinn_edge.bench.result import BenchResult, BundleFacts
@@ -174,7 +174,7 @@ def run_bench(
         created_utc=created,
         environment=environment,
         bundles=tuple(facts),
-        rows=_with_baseline([row for rows in timed for row in rows], baseline_label),
+        rows=beside_baseline([row for rows in timed for row in rows], baseline_label),
         every_runtime=request.every_runtime,
         energy_asked=request.energy,
         load=load,
@@ -190,20 +190,3 @@ def _named(bundle: Bundle, baseline: Bundle | None) -> dict[str, Bundle]:
     if baseline.name != bundle.name:
         return {baseline.name: baseline, bundle.name: bundle}
     return {str(baseline.root): baseline, str(bundle.root): bundle}
-
-
-def _with_baseline(rows: Sequence[Row], baseline: str | None) -> tuple[Row, ...]:
-    """Put the baseline's medians beside every other bundle's row of the same conditions."""
-    known = {row.conditions: row for row in rows if row.bundle == baseline}
-
-    def beside(row: Row) -> Row:
-        before = known.get(row.conditions)
-        if before is None or row.bundle == baseline:
-            return row
-        return replace(
-            row,
-            baseline_median_s=before.median_s,
-            baseline_medians_s=before.launch_medians_s,
-        )
-
-    return tuple(beside(row) for row in rows)

@@ -19,10 +19,7 @@ from spinn_edge.report.latency_columns import Column, name_columns, several_prec
 from spinn_edge.report.latency_tables import LatencyTable, latency_tables
 from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.runtime_status import RuntimeStatus
-
-FULL_WIDTH = 110
-"""Columns of a screen that shows a whole row of latencies."""
-
+from spinn_edge.report.screen import FULL_WIDTH
 
 _STATUS = {"ok": "green", "unavailable": "yellow", "failed": "red"}
 

@@ -19,13 +19,12 @@ from spinn_edge.report.markdown import results_markdown
 from spinn_edge.report.markdown_text import cell
 from spinn_edge.report.remarks import score_remarks
 from spinn_edge.report.result_remarks import result_remarks
+from spinn_edge.report.screen import PIPED_WIDTH
 from spinn_edge.report.sheet import Sheet
 from spinn_edge.suite.measuring import Measured
 from spinn_edge.suite.recommendations import recommendations
 
 _HEAD = ("model", ">parameters", ">parameter bytes", ">change", ">files", ">R² overall", ">RMSE")
-_PIPED_WIDTH = 160
-"""Columns where nobody looks at a terminal, as the command line has it."""
 
 
 def show(measured: Measured, console: Console | None, file: IO[str] | None) -> None:
@@ -39,7 +38,7 @@ def show(measured: Measured, console: Console | None, file: IO[str] | None) -> N
     if console is None:
         console = Console(file=file)
         if not console.is_terminal:
-            console = Console(file=file, width=_PIPED_WIDTH)
+            console = Console(file=file, width=PIPED_WIDTH)
     result = measured.result
     items: list[RenderableType] = [
         model_sheet(result).to_rich(),

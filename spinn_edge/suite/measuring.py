@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from spinn_edge.bench.evidence.paired_rows import beside
+from spinn_edge.bench.evidence.paired_rows import beside_baseline
 from spinn_edge.bench.machine.environment import describe_environment
 from spinn_edge.bench.machine.machine_load import LoadWatch
 from spinn_edge.bench.measurement import Row
@@ -114,7 +114,7 @@ def measure(
             created_utc=created,
             environment=environment,
             bundles=facts,
-            rows=_beside_baseline(rows, baseline),
+            rows=beside_baseline(rows, baseline),
             load=load,
         ),
         differences={
@@ -195,17 +195,6 @@ def _refused_rows(
             exit_code=refusal.exit_code,
             threads=threads,
         )
-
-
-def _beside_baseline(rows: Sequence[Row], baseline: str | None) -> tuple[Row, ...]:
-    """Put the baseline's medians beside the other models' rows of the same conditions."""
-    known = {row.conditions: row for row in rows if row.bundle == baseline}
-    return tuple(
-        beside(row, known[row.conditions])
-        if row.bundle != baseline and row.conditions in known
-        else row
-        for row in rows
-    )
 
 
 @contextmanager

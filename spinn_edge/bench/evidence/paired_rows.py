@@ -31,6 +31,22 @@ def beside(row: Row, reference: Row) -> Row:
     )
 
 
+def beside_baseline(rows: Sequence[Row], baseline: str | None) -> tuple[Row, ...]:
+    """Put the baseline's row of the same conditions beside every other bundle's.
+
+    Args:
+        rows: of contenders of one schedule.
+        baseline: name of the bundle that others are compared with; None for no comparison.
+    """
+    known = {row.conditions: row for row in rows if row.bundle == baseline}
+    return tuple(
+        beside(row, known[row.conditions])
+        if row.bundle != baseline and row.conditions in known
+        else row
+        for row in rows
+    )
+
+
 def latency_s(row: Row) -> float | None:
     """Return the geometric mean of the launches' medians, seconds; None where nothing was timed."""
     return statistics.geometric_mean(row.launch_medians_s) if row.launch_medians_s else None

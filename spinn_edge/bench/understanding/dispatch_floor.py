@@ -12,11 +12,12 @@ from spinn_edge.bench.evidence.intervals import CONFIDENCE, FEWEST_LAUNCHES, RES
 from spinn_edge.bench.evidence.paired_rows import at_batch, beside, latency_s
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.processes.contenders import Contender, Schedule, time_contenders
-from spinn_edge.bench.understanding.width_variants import WidthVariants, dashed
+from spinn_edge.bench.understanding.width_variants import WidthVariants
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
 from spinn_edge.core.optional import require
 from spinn_edge.core.tensors import Array
+from spinn_edge.core.words import dashed
 from spinn_edge.runtimes.base import OpenOptions
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)

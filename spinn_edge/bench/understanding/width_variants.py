@@ -10,15 +10,11 @@ from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import PRECISIONS, Architecture
 from spinn_edge.core.optional import require
+from spinn_edge.core.words import dashed
 from spinn_edge.runtimes import registry
 
 _LARGEST_PROVED = 7
 """Exports are proved at batch 1, 2, 7 and the largest; a smaller largest one would skip some."""
-
-
-def dashed(widths: Sequence[int]) -> str:
-    """Return ``18-285-285-285-142-2``."""
-    return "-".join(map(str, widths))
 
 
 def mlp_of(bundle: Bundle) -> Architecture:
