@@ -54,7 +54,7 @@ def sizes_to_add(own: Sequence[Row], others: Iterable[Row]) -> tuple[int, ...]:
         others: those of what it is compared with.
 
     Returns:
-        None where the own sweep ended for want of memory or by a failure; and no size that the
+        Nothing where the own sweep ended for want of memory or by a failure; and no size that the
         own file does not take.
     """
     if any(row.status == "failed" or row.ends_sweep for row in own):
