@@ -25,9 +25,9 @@ from typing import Any
 
 from recorded import RESULTS, Figure, figures_table, without_samples, write_recorded
 
+from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.bench.session import BenchRequest, run_bench
-from spinn_edge.bench.timing import TimingRule
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
 from spinn_edge.core.errors import RuntimeUnavailableError, SpinnEdgeError

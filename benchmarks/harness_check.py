@@ -2,7 +2,8 @@
 
 ``PYTHONPATH=. python benchmarks/harness_check.py BUNDLE``, on a machine that does nothing else.
 ``BUNDLE`` holds an ONNX file, such as ``demo-output/pruned``. Prints a Markdown table; ``--only
-NAME`` takes one line of it.
+NAME`` takes one line of it; ``--out benchmarks/results`` also writes ``harness-<machine>.json`` and
+``.md``. The exit code is 1 when a figure was missed.
 
 - *A/A*: the bundle against a copy of itself on ort-cpu, twenty times; every "faster" or "slower" is
   false.
@@ -11,12 +12,13 @@ NAME`` takes one line of it.
 - *parent*: the processor time of the process that waits for the workers.
 - *bare loop*: our median at batch 1 against a plain loop around ``session.run`` in processes of its
   own, launches in turn.
+- *failures*: runtimes that crash, hang, take all memory or return NaN, in one bench with healthy
+  ones; see ``planted_failures.py``.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import shutil
 import statistics
@@ -24,20 +26,38 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from spinn_edge.bench import session
-from spinn_edge.bench.intervals import NO_DIFFERENCE, SLOWER, speedup_interval, speedup_of
-from spinn_edge.bench.launch import run_in_process
-from spinn_edge.bench.measurement import HOST_TO_HOST, Row
-from spinn_edge.bench.session import BenchRequest, run_bench
-from spinn_edge.bench.timing import TimingRule
-from spinn_edge.core.bundle import Bundle
-from spinn_edge.runtimes import registry
-from tests.fakes.runtime import ENTRY, doubling_bundle
+from planted_failures import check_failures
+from planting import planted_runtime
+from recorded import (
+    FIGURES_HEAD,
+    Figure,
+    figures_table,
+    machine_lines,
+    machine_name,
+    write_recorded,
+)
 
-HERE = Path(__file__).resolve().parent
+from spinn_edge.bench.boundaries import HOST_TO_HOST
+from spinn_edge.bench.evidence.intervals import (
+    NO_DIFFERENCE,
+    SLOWER,
+    speedup_interval,
+    speedup_of,
+)
+from spinn_edge.bench.loops.timing import TimingRule
+from spinn_edge.bench.machine.environment import describe_environment
+from spinn_edge.bench.machine.machine_load import LoadWatch
+from spinn_edge.bench.machine.noise_advice import noise_advice
+from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.session import BenchRequest, run_bench
+from spinn_edge.core.bundle import Bundle
+from spinn_edge.core.decode import encode
+from tests.fakes.runtime import doubling_bundle
+
 REPEATS = 20
 LAUNCHES = 5
 
@@ -60,19 +80,47 @@ print(json.dumps(sorted(samples)[len(samples) // 2] / 1e9))
 """
 
 
-def main() -> None:
-    """Print the table."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; the exit code is 1 when a figure was missed."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--only", choices=[*CHECKS])
-    options = parser.parse_args()
-    print("| figure | wanted | measured |\n|---|---|---|", flush=True)
+    parser.add_argument("--out", type=Path, help="folder to write the table and the machine into")
+    options = parser.parse_args(arguments)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    environment = describe_environment()
+    bundle = Bundle.load(options.bundle)
+    figures = []
+    watch = LoadWatch.start()
+    print("\n".join(FIGURES_HEAD), flush=True)
     for name, check in CHECKS.items():
         if options.only in (None, name):
-            print(f"| {check(Bundle.load(options.bundle))} |", flush=True)
+            figures.append(check(bundle))
+            print(figures[-1].line, flush=True)
+    load = watch.stop()
+    if options.out is not None:
+        document = {
+            "created_utc": created,
+            "bundle": bundle.name,
+            "environment": encode(environment),
+            "load": encode(load),
+            "figures": encode(figures),
+        }
+        page = [
+            f"# The harness on {machine_name(environment)}",
+            "",
+            f"`PYTHONPATH=. python benchmarks/harness_check.py {bundle.name} --out "
+            f"benchmarks/results`, {created}.",
+            "",
+            *figures_table(figures),
+            "",
+            *machine_lines(environment, noise_advice(environment, load)),
+        ]
+        write_recorded(options.out, "harness", machine_name(environment), document, page)
+    return 1 if any(figure.met is False for figure in figures) else 0
 
 
-def same_things(bundle: Bundle) -> str:
+def same_things(bundle: Bundle) -> Figure:
     """Compare a bundle with a copy of itself."""
     calls = []
     with tempfile.TemporaryDirectory() as folder:
@@ -82,34 +130,50 @@ def same_things(bundle: Bundle) -> str:
             (row,) = _timed(Bundle.load(copy), bundle, "ort-cpu")
             calls.append(row.verdict)
     false = sum(call != NO_DIFFERENCE for call in calls)
-    return f"A/A on ort-cpu, {REPEATS} repeats: false calls | ≤ 1 | {false}"
+    return Figure(
+        name=f"A/A on ort-cpu, {REPEATS} repeats: false calls",
+        wanted="≤ 1",
+        measured=str(false),
+        met=false <= 1,
+    )
 
 
-def planted_slow_down(bundle: Bundle) -> str:
+def planted_slow_down(bundle: Bundle) -> Figure:
     """Compare a busy runtime with one that is 15 % slower."""
-    with _planted():
+    with planted_runtime():
         calls = []
         with tempfile.TemporaryDirectory() as folder:
             plain, slow = (doubling_bundle(Path(folder) / name) for name in ("plain", "slow15"))
             for _ in range(REPEATS):
                 (row,) = _timed(slow, plain, "planted")
                 calls.append(row.verdict)
-    return f"planted 15 %, {REPEATS} repeats: found | ≥ 19 | {calls.count(SLOWER)}"
+    found = calls.count(SLOWER)
+    return Figure(
+        name=f"planted 15 %, {REPEATS} repeats: found",
+        wanted="≥ 19",
+        measured=str(found),
+        met=found >= 19,
+    )
 
 
-def planted_tail(bundle: Bundle) -> str:
+def planted_tail(bundle: Bundle) -> Figure:
     """Time a runtime of which 3 % of the runs are five times slower."""
-    with _planted(), tempfile.TemporaryDirectory() as folder:
+    with planted_runtime(), tempfile.TemporaryDirectory() as folder:
         plain, tail = (doubling_bundle(Path(folder) / name) for name in ("plain", "tail"))
         (row,) = _timed(tail, plain, "planted")
     assert row.p99_s is not None
     assert row.median_s is not None
     assert row.mean_s is not None
-    shown = f"p99 {row.p99_s / row.median_s:.1f} × median, mean {row.mean_s / row.median_s:.2f} ×"
-    return f"3 % of runs five times slower | p99 ≈ 5 ×, mean ≈ 1.12 × | {shown}"
+    p99, mean = row.p99_s / row.median_s, row.mean_s / row.median_s
+    return Figure(
+        name="3 % of runs five times slower",
+        wanted="p99 ≥ 4.5 × median (planted: 5), mean ≥ 1.08 × (planted: 1.12)",
+        measured=f"p99 {p99:.1f} ×, mean {mean:.2f} ×",
+        met=p99 >= 4.5 and mean >= 1.08,
+    )
 
 
-def parent_cpu(bundle: Bundle) -> str:
+def parent_cpu(bundle: Bundle) -> Figure:
     """Measure what the waiting process itself burns."""
     request = BenchRequest(
         runtimes=("ort-cpu",),
@@ -119,10 +183,15 @@ def parent_cpu(bundle: Bundle) -> str:
     start, used = time.perf_counter(), time.process_time()
     run_bench(bundle, request)
     share = (time.process_time() - used) / (time.perf_counter() - start)
-    return f"parent's processor time during a 20 s run | ≤ 1 % | {share:.2%}"
+    return Figure(
+        name="parent's processor time during a 20 s run",
+        wanted="≤ 1 %",
+        measured=f"{share:.2%}",
+        met=share <= 0.01,
+    )
 
 
-def bare_loop(bundle: Bundle) -> str:
+def bare_loop(bundle: Bundle) -> Figure:
     """Compare our median with that of a plain loop, launch by launch."""
     (onnx,) = bundle.manifest.files_of("onnx", "fp32")
     golden = bundle.root / "golden.npz"
@@ -139,10 +208,12 @@ def bare_loop(bundle: Bundle) -> str:
     between = speedup_interval(ours, theirs)
     assert ratio is not None
     assert between is not None
-    return (
-        "our batch-1 median over a bare session.run loop's | within 5 %, or less | "
-        f"{ratio:.3f} ({between.low:.3f} to {between.high:.3f}); medians "
-        f"{statistics.median(ours) * 1e6:.1f} and {statistics.median(theirs) * 1e6:.1f} µs"
+    return Figure(
+        name="our batch-1 median over a bare session.run loop's",
+        wanted="within 5 %, or less",
+        measured=f"{ratio:.3f} ({between.low:.3f} to {between.high:.3f}); medians "
+        f"{statistics.median(ours) * 1e6:.1f} and {statistics.median(theirs) * 1e6:.1f} µs",
+        met=ratio <= 1.05,
     )
 
 
@@ -152,26 +223,14 @@ def _timed(bundle: Bundle, baseline: Bundle, runtime: str) -> list[Row]:
     return [row for row in rows if row.baseline_medians_s and row.boundary == HOST_TO_HOST]
 
 
-class _planted:
-    """Register the planted runtime, here and in the workers."""
-
-    def __enter__(self) -> None:
-        registry.RUNTIMES["planted"] = ENTRY
-        worker = (sys.executable, str(HERE / "planted_worker.py"))
-        session.run_in_process = functools.partial(run_in_process, command=worker)  # type: ignore[attr-defined]
-
-    def __exit__(self, *details: object) -> None:
-        session.run_in_process = run_in_process  # type: ignore[attr-defined]
-        del registry.RUNTIMES["planted"]
-
-
-CHECKS: dict[str, Callable[[Bundle], str]] = {
+CHECKS: dict[str, Callable[[Bundle], Figure]] = {
     "bare-loop": bare_loop,
     "a-a": same_things,
     "planted": planted_slow_down,
     "tail": planted_tail,
     "parent": parent_cpu,
+    "failures": check_failures,
 }
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

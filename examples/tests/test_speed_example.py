@@ -21,13 +21,13 @@ from pathlib import Path
 
 import pytest
 
-from spinn_edge.bench.comparison import Limits, compare_results
-from spinn_edge.bench.intervals import FASTER, SLOWER
+from spinn_edge.bench.evidence.intervals import FASTER, SLOWER
+from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.regression.comparison import Limits, compare_results
+from spinn_edge.bench.regression.stored import read_result, save_baseline
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.bench.session import BenchRequest, run_bench
-from spinn_edge.bench.stored import read_result, save_baseline
-from spinn_edge.bench.timing import TimingRule
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.report.json_document import bench_document, to_text
 from spinn_edge.runtimes import registry

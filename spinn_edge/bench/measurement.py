@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
-from spinn_edge.bench.footprint import Footprint
-from spinn_edge.bench.intervals import (
+from spinn_edge.bench.boundaries import ENQUEUE, HOST_TO_HOST
+from spinn_edge.bench.evidence.intervals import (
     Interval,
     launch_medians,
     median_interval,
@@ -18,35 +18,23 @@ from spinn_edge.bench.intervals import (
     speedup_of,
     verdict_on,
 )
-from spinn_edge.bench.stats import quantile
+from spinn_edge.bench.evidence.modes import Mode, modes_of
+from spinn_edge.bench.evidence.stats import quantile
+from spinn_edge.bench.loops.energy_timing import SpentEnergy
+from spinn_edge.bench.loops.pacing import Pacing
+from spinn_edge.bench.machine.footprint import Footprint
 from spinn_edge.core.decode import encode
 from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.runtimes.base import RuntimeFacts
 
-HOST_TO_HOST, BOUND, DEVICE, ENQUEUE = "host-to-host", "bound", "device", "enqueue"
-BOUNDARIES = (HOST_TO_HOST, BOUND, DEVICE, ENQUEUE)
-"""What one sample spans. Figures of different boundaries are never compared.
-
-``host-to-host``: from numpy inputs in host memory to numpy outputs in host memory: the check of the
-feeds, the copy in, the run, the wait for its end and the copy out. Wall time. What an application
-pays.
-
-``bound``: the run and the wait for its end, on inputs that were bound before; no copies. Wall time.
-What an application pays that writes its inputs where the runtime reads them.
-
-``device``: between two events around the enqueue on the device's stream, the copies left out. Time
-of the device; the copies stand beside it in ``upload_samples_s`` and ``download_samples_s``. Two
-inferences that are not timed go before each sample, so that the device does not wait for the host
-unless the host is the slower of the two.
-
-``enqueue``: the host's time in the call that starts an inference. Its end is waited for after the
-sample, so that each call finds an idle device.
-"""
+Question = tuple[str, str, int, str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One bundle on one runtime in one precision at one batch size, between one pair of points.
+
+    Inferences follow each other, or, in deadline mode, come at the ticks of a fixed rate.
 
     Attributes:
         bundle: name of the bundle.
@@ -56,8 +44,9 @@ class Row:
         reason: why it is not ``ok``; None when it is.
         exit_code: of the error of ours that ``reason`` tells; None where it was none of ours.
         threads: CPU threads inside one operator.
-        boundary: what a sample spans, one of ``BOUNDARIES``.
+        boundary: what a sample spans, one of ``boundaries.BOUNDARIES``.
         precision: which of the bundle's files was asked for.
+        rate_per_s: inferences a second that were due; None where they follow each other.
         facts: what really loaded; None where nothing did.
         samples_s: times of single inferences, seconds, in run order; empty unless ``ok``.
         upload_samples_s: device time of each inference's copies to the device, seconds; only where
@@ -66,12 +55,15 @@ class Row:
         throughput_samples_s: seconds an inference in loops of a millisecond or more, where
             inferences follow each other; empty where one alone takes that long, and at boundaries
             that say nothing of it.
+        energies: what windows of a second took, where energy was asked for and could be read.
         launches: kernels that one inference starts; None where that is unknown, and where the
             boundary is not ``device``.
+        pacing: what the fixed-rate loop saw; None without a rate.
+        ends_sweep: memory ran out here, where a sweep of batch sizes therefore ends.
         launch_samples: how many of them each process took, in order; one entry a launch.
         warmup_runs: inferences before the first sample of each launch, added up.
         steady: of each launch, whether its warm-up ended because the runtime was steady.
-        stopped_by: of each launch, why it took no more samples; see ``bench.timing``.
+        stopped_by: of each launch, why it took no more samples; see ``loops.timing``.
         parity: comparison with the golden outputs that was made first; None if it did not come
             to that.
         footprints: of each launch, what its process took to start, and its memory when the row
@@ -91,12 +83,16 @@ class Row:
     exit_code: int | None = None
     boundary: str = HOST_TO_HOST
     precision: str = PRECISIONS[0]
+    rate_per_s: float | None = None
     facts: RuntimeFacts | None = None
     samples_s: tuple[float, ...] = ()
     upload_samples_s: tuple[float, ...] = ()
     download_samples_s: tuple[float, ...] = ()
     throughput_samples_s: tuple[float, ...] = ()
+    energies: tuple[SpentEnergy, ...] = ()
     launches: int | None = None
+    pacing: Pacing | None = None
+    ends_sweep: bool = False
     launch_samples: tuple[int, ...] = ()
     warmup_runs: int = 0
     steady: tuple[bool, ...] = ()
@@ -108,18 +104,18 @@ class Row:
     baseline_medians_s: tuple[float, ...] = ()
 
     @property
-    def question(self) -> tuple[str, str, int, str]:
-        """What was asked, the bundle left out: runtime, precision, batch and boundary."""
-        return self.runtime, self.precision, self.batch, self.boundary
+    def question(self) -> Question:
+        """What was asked, the bundle left out: runtime, precision, batch, boundary and rate."""
+        return self.runtime, self.precision, self.batch, self.boundary, self.rate_per_s
 
     @property
-    def conditions(self) -> tuple[str, str, int, str, str, bool | None]:
+    def conditions(self) -> tuple[Question, str, bool | None]:
         """What two rows must share to be compared: the question and how it was answered.
 
         To the question come the runtime that really ran and whether it might round to TF32.
         """
         tf32 = self.facts.tf32 if self.facts else None
-        return *self.question, self.served_by, tf32
+        return self.question, self.served_by, tf32
 
     @property
     def served_by(self) -> str:
@@ -181,12 +177,26 @@ class Row:
     def throughput_per_s(self) -> float | None:
         """Samples (not inferences) a second, inferences following each other.
 
-        All work over all time, slow inferences included; None for an enqueue, which ends nothing.
+        All work over all time, slow inferences included; None for an enqueue, which ends nothing,
+        and at a fixed rate, which is no more than was asked for.
         """
         times_s = self.throughput_samples_s or self.samples_s
-        if not times_s or self.boundary == ENQUEUE:
+        if not times_s or self.boundary == ENQUEUE or self.rate_per_s is not None:
             return None
         return self.batch / statistics.fmean(times_s)
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """Speeds that stand apart, fastest first; one where the distribution has one peak."""
+        return modes_of(self.samples_s)
+
+    @property
+    def joules_per_inference(self) -> float | None:
+        """Energy of the machine over its windows; None where it was not measured alike in all."""
+        if len({spent.energy.sources for spent in self.energies}) != 1:
+            return None
+        joules = sum(spent.energy.joules for spent in self.energies)
+        return joules / sum(spent.inferences for spent in self.energies)
 
     @property
     def launch_medians_s(self) -> tuple[float, ...]:
@@ -229,6 +239,21 @@ class Row:
         """``faster``, ``slower`` or ``no difference seen``; None without intervals."""
         return verdict_on(self.speedup_interval, self.noise_floor)
 
+    @property
+    def idle_gap_penalty(self) -> float | None:
+        """How many times longer an inference takes after a pause than back to back."""
+        return self.pacing.idle_gap_penalty(self.launch_medians_s) if self.pacing else None
+
+    @property
+    def idle_gap_interval(self) -> Interval | None:
+        """Where the penalty lies; None with too few launches."""
+        return self.pacing.idle_gap_interval(self.launch_medians_s) if self.pacing else None
+
+    @property
+    def idle_gap_verdict(self) -> str | None:
+        """What back to back is against the loop: ``faster`` where the pause costs."""
+        return self.pacing.idle_gap_verdict(self.launch_medians_s) if self.pacing else None
+
     def to_json(self) -> dict[str, Any]:
         """Return raw samples and derived statistics under their published keys."""
         return {
@@ -237,6 +262,7 @@ class Row:
             "precision": self.precision,
             "batch": self.batch,
             "boundary": self.boundary,
+            "rate_per_s": self.rate_per_s,
             "status": self.status,
             "reason": self.reason,
             "exit_code": self.exit_code,
@@ -257,12 +283,20 @@ class Row:
             "p95_s": self.p95_s,
             "p99_s": self.p99_s,
             "p999_s": self.p999_s,
+            "modes": encode(self.modes),
             "upload_samples_s": list(self.upload_samples_s),
             "upload_median_s": self.upload_median_s,
             "download_samples_s": list(self.download_samples_s),
             "download_median_s": self.download_median_s,
             "throughput_samples_s": list(self.throughput_samples_s),
+            "energies": encode(self.energies),
+            "joules_per_inference": self.joules_per_inference,
             "launches": self.launches,
+            "pacing": encode(self.pacing),
+            "idle_gap_penalty": self.idle_gap_penalty,
+            "idle_gap_interval": encode(self.idle_gap_interval),
+            "idle_gap_verdict": self.idle_gap_verdict,
+            "ends_sweep": self.ends_sweep,
             "throughput_per_s": self.throughput_per_s,
             "baseline_median_s": self.baseline_median_s,
             "baseline_medians_s": list(self.baseline_medians_s),
@@ -274,50 +308,6 @@ class Row:
             "footprints": encode(self.footprints),
             "file_bytes": self.file_bytes,
         }
-
-
-_SAMPLES = ("samples_s", "upload_samples_s", "download_samples_s", "throughput_samples_s")
-_NOTHING_TIMED: dict[str, Any] = {
-    **dict.fromkeys(_SAMPLES, ()),
-    "launch_samples": (),
-}
-
-
-def pool(launches: Sequence[Row]) -> Row:
-    """Join the rows of several launches of one bundle that answer one question.
-
-    Samples stand launch after launch, none left out. One launch that was not timed decides for
-    all: its row is returned. Launches that were not served alike are no one measurement: a failed
-    row says so.
-
-    Args:
-        launches: at least one row.
-    """
-    for row in launches:
-        if row.status != "ok":
-            return row
-    if len({row.conditions for row in launches}) > 1:
-        served = ", ".join(row.served_by for row in launches)
-        reason = f"its launches cannot be joined: they were not served alike ({served})"
-        return replace(launches[0], status="failed", reason=reason, **_NOTHING_TIMED)
-    samples: dict[str, Any] = {
-        name: tuple(sample for row in launches for sample in getattr(row, name))
-        for name in _SAMPLES
-    }
-    return replace(
-        launches[0],
-        **samples,
-        launch_samples=tuple(len(row.samples_s) for row in launches),
-        warmup_runs=sum(row.warmup_runs for row in launches),
-        footprints=tuple(found for row in launches for found in row.footprints),
-        steady=tuple(steady for row in launches for steady in row.steady),
-        stopped_by=tuple(why for row in launches for why in row.stopped_by),
-        parity=max(
-            (row.parity for row in launches if row.parity is not None),
-            key=lambda parity: parity.used_share,
-            default=None,
-        ),
-    )
 
 
 def _median(samples: Sequence[float]) -> float | None:

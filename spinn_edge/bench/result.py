@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spinn_edge.bench.environment import Environment
-from spinn_edge.bench.machine_load import MachineLoad
+from spinn_edge.bench.machine.environment import Environment
+from spinn_edge.bench.machine.machine_load import MachineLoad
 from spinn_edge.bench.measurement import Row
 from spinn_edge.core.bundle import Bundle, parameter_bytes
 from spinn_edge.core.decode import encode
@@ -67,6 +67,7 @@ class BenchResult:
         rows: one for each bundle, runtime, precision, batch and boundary asked for, whatever
             became of it.
         every_runtime: no runtime was named, so that one which cannot work here is no fault.
+        energy_asked: it was to be measured where a counter can be read.
         load: what else the machine did meanwhile; None where it was not watched.
     """
 
@@ -75,6 +76,7 @@ class BenchResult:
     bundles: tuple[BundleFacts, ...]
     rows: tuple[Row, ...]
     every_runtime: bool = False
+    energy_asked: bool = False
     load: MachineLoad | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -85,6 +87,7 @@ class BenchResult:
             "environment": encode(self.environment),
             "bundles": encode(self.bundles),
             "every_runtime": self.every_runtime,
+            "energy_asked": self.energy_asked,
             "load": encode(self.load),
             "rows": encode(self.rows),
         }

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from spinn_edge.bench.contenders import Contender, Schedule, time_contenders
-from spinn_edge.bench.environment import describe_environment
-from spinn_edge.bench.machine_load import LoadWatch
-from spinn_edge.bench.measurement import BOUNDARIES, Row
+from spinn_edge.bench.boundaries import BOUNDARIES, HOST_TO_HOST
+from spinn_edge.bench.evidence.paired_rows import beside_baseline
+from spinn_edge.bench.loops.pacing import check_rate
+from spinn_edge.bench.loops.sweep import SWEEP
+from spinn_edge.bench.loops.timing import TimingRule
+from spinn_edge.bench.machine.environment import describe_environment
+from spinn_edge.bench.machine.machine_load import LoadWatch
+from spinn_edge.bench.processes.contenders import Contender, Schedule, time_contenders
+from spinn_edge.bench.processes.worker import EVERY_BOUNDARY
 from spinn_edge.bench.result import BenchResult, BundleFacts
-from spinn_edge.bench.timing import TimingRule
-from spinn_edge.bench.worker import EVERY_BOUNDARY
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import PRECISIONS
@@ -28,9 +31,10 @@ class BenchRequest:
         runtimes: names from the registry.
         every_runtime: they are all that there are, not named one by one, so that one which cannot
             work here is no fault.
-        batches: samples in one inference.
+        batches: samples in one inference; ``SWEEP`` for powers of two until throughput is
+            saturated.
         precisions: files of the bundle, each timed by itself.
-        boundaries: what to time; see :attr:`spinn_edge.bench.worker.Job.boundaries`.
+        boundaries: what to time; see :attr:`spinn_edge.bench.processes.worker.Job.boundaries`.
         launches: fresh processes for each bundle, runtime and precision.
         threads: CPU threads inside one operator.
         timeout_s: time for one launch, start and compilation included.
@@ -40,6 +44,9 @@ class BenchRequest:
         trust_factory: likewise.
         trust_engine_code: likewise.
         rule: when to stop.
+        rates_per_s: fixed rates at which each batch size is timed as well, inferences a second;
+            see :mod:`spinn_edge.bench.loops.pacing`.
+        energy: measure it too, host to host, where a counter can be read: a second for each row.
 
     Raises:
         UsageError: an unknown name, or a number that makes no sense.
@@ -59,11 +66,14 @@ class BenchRequest:
     trust_factory: bool = False
     trust_engine_code: bool = False
     rule: TimingRule = field(default_factory=TimingRule)
+    rates_per_s: tuple[float, ...] = ()
+    energy: bool = False
 
     def __post_init__(self) -> None:
         for name in self.runtimes:
             registry.find(name)
-        if not self.runtimes or not self.batches or min(self.batches) < 1:
+        sizes = () if self.batches == SWEEP else self.batches
+        if not self.runtimes or not self.batches or min(sizes, default=1) < 1:
             raise UsageError(
                 f"name at least one runtime and batch sizes of 1 or more, got runtimes "
                 f"{list(self.runtimes)} and batches {list(self.batches)}"
@@ -79,6 +89,7 @@ class BenchRequest:
             if boundary not in BOUNDARIES:
                 known = ", ".join(BOUNDARIES)
                 raise UsageError(f"--boundary {boundary}: expected main, all, or some of {known}")
+        self._check_rates()
 
     @property
     def schedule(self) -> Schedule:
@@ -89,6 +100,8 @@ class BenchRequest:
             launches=self.launches,
             timeout_s=self.timeout_s,
             rule=self.rule,
+            rates_per_s=self.rates_per_s,
+            energy=self.energy,
         )
 
     def options(self, precision: str) -> OpenOptions:
@@ -103,6 +116,23 @@ class BenchRequest:
             trust_engine_code=self.trust_engine_code,
         )
 
+    def _check_rates(self) -> None:
+        for rate_per_s in self.rates_per_s:
+            check_rate(rate_per_s)
+        if self.rates_per_s and self.batches == SWEEP:
+            raise UsageError(
+                "--rate with --batch sweep: a sweep fills the machine, a rate leaves pauses; name "
+                "batch sizes, such as --batch 1, or leave --rate out"
+            )
+        if self.rates_per_s and not {*(self.boundaries or (HOST_TO_HOST,))} & {
+            HOST_TO_HOST,
+            *EVERY_BOUNDARY,
+        }:
+            raise UsageError(
+                f"--rate with --boundary {','.join(self.boundaries)}: a rate is timed "
+                f"{HOST_TO_HOST} and set against that; add {HOST_TO_HOST} to --boundary"
+            )
+
 
 def run_bench(
     bundle: Bundle,
@@ -114,7 +144,7 @@ def run_bench(
     """Time a bundle, and beside it a baseline, on every runtime in every precision.
 
     Launches alternate over all of them, the bundle's right behind the baseline's; see
-    :func:`spinn_edge.bench.contenders.time_contenders`.
+    :func:`spinn_edge.bench.processes.contenders.time_contenders`.
 
     Args:
         bundle: what is timed.
@@ -144,8 +174,9 @@ def run_bench(
         created_utc=created,
         environment=environment,
         bundles=tuple(facts),
-        rows=_with_baseline([row for rows in timed for row in rows], baseline_label),
+        rows=beside_baseline([row for rows in timed for row in rows], baseline_label),
         every_runtime=request.every_runtime,
+        energy_asked=request.energy,
         load=load,
     )
 
@@ -159,20 +190,3 @@ def _named(bundle: Bundle, baseline: Bundle | None) -> dict[str, Bundle]:
     if baseline.name != bundle.name:
         return {baseline.name: baseline, bundle.name: bundle}
     return {str(baseline.root): baseline, str(bundle.root): bundle}
-
-
-def _with_baseline(rows: Sequence[Row], baseline: str | None) -> tuple[Row, ...]:
-    """Put the baseline's medians beside every other bundle's row of the same conditions."""
-    known = {row.conditions: row for row in rows if row.bundle == baseline}
-
-    def beside(row: Row) -> Row:
-        before = known.get(row.conditions)
-        if before is None or row.bundle == baseline:
-            return row
-        return replace(
-            row,
-            baseline_median_s=before.median_s,
-            baseline_medians_s=before.launch_medians_s,
-        )
-
-    return tuple(beside(row) for row in rows)

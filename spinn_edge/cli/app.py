@@ -11,6 +11,7 @@ from spinn_edge import __version__
 from spinn_edge.cli.bench import bench
 from spinn_edge.cli.compare import compare
 from spinn_edge.cli.demo import demo
+from spinn_edge.cli.explain import explain
 from spinn_edge.cli.export import export
 from spinn_edge.cli.inspection import inspect
 from spinn_edge.cli.options import INTERRUPTED
@@ -34,7 +35,7 @@ app = typer.Typer(
 for _command in (
     *(demo, train, prune, export),
     *(verify, validate, waterfall, physics),
-    *(bench, compare, inspect, runtimes),
+    *(bench, compare, explain, inspect, runtimes),
 ):
     app.command()(_command)
 

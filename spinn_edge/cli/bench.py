@@ -22,7 +22,20 @@ def bench(
         typer.Option(metavar="MODEL", help="Model to compare with, timed right beside it."),
     ] = None,
     runtime: Annotated[str, typer.Option(help="all, or names separated by commas.")] = "all",
-    batch: Annotated[str, typer.Option(help="Samples in one inference.")] = "1,1000",
+    batch: Annotated[
+        str,
+        typer.Option(
+            help="Samples in one inference, or sweep: powers of two until throughput saturates."
+        ),
+    ] = "1,1000",
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PER_SECOND",
+            help="Time a fixed-rate loop as well, such as 1000 or 1000,100 inferences a second: "
+            "missed deadlines, jitter, what the pause costs.",
+        ),
+    ] = None,
     precision: Annotated[
         str, typer.Option(help="Of the bundle's files: fp32, fp16, int8, separated by commas.")
     ] = "fp32",
@@ -43,6 +56,12 @@ def bench(
     timeout: Annotated[
         float, typer.Option(help="Seconds after which a launch is ended.", min=1)
     ] = 300.0,
+    energy: Annotated[
+        bool,
+        typer.Option(
+            "--energy", help="Measure joules an inference where readable: a second for each row."
+        ),
+    ] = False,
     on_mismatch: o.OnMismatch = "error",
     tf32: o.Tf32 = False,
     provider_option: o.ProviderOption = None,
@@ -63,10 +82,11 @@ def bench(
     trust_engine_code: o.TrustEngineCode = False,
 ) -> None:
     """Time a bundle on runtimes, each in processes of its own, after parity was checked there."""
+    from spinn_edge.bench.loops.sweep import SWEEP
+    from spinn_edge.bench.loops.timing import TimingRule
+    from spinn_edge.bench.regression.stored import check_baseline
+    from spinn_edge.bench.regression.stored import save_baseline as store_baseline
     from spinn_edge.bench.session import BenchRequest, run_bench
-    from spinn_edge.bench.stored import check_baseline
-    from spinn_edge.bench.stored import save_baseline as store_baseline
-    from spinn_edge.bench.timing import TimingRule
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import UsageError
@@ -77,16 +97,24 @@ def bench(
 
     if save_baseline == "-":
         raise UsageError("--save-baseline -: expected a file; for standard output use --json -")
+    batches = o.batch_sizes(batch)
+    if save_baseline and batches == SWEEP:
+        raise UsageError(
+            "--save-baseline with --batch sweep: the next sweep may end at another size, which "
+            "compare would miss; name sizes, such as --batch 1,256"
+        )
     printer = Printer(json, markdown, save_baseline)
     if save_baseline:
         check_baseline(Path(save_baseline))  # before anything is measured
     request = BenchRequest(
         runtimes=o.runtime_names(runtime),
         every_runtime=runtime == "all",
-        batches=tuple(dict.fromkeys(o.whole_numbers(batch, "--batch"))),
+        batches=batches,
+        rates_per_s=o.rates_per_s(rate),
         precisions=o.precision_names(precision),
         boundaries=o.boundary_names(boundary),
         launches=launches,
+        energy=energy,
         threads=threads,
         timeout_s=timeout,
         on_mismatch=on_mismatch,
@@ -144,10 +172,11 @@ def raise_for_rows(result: BenchResult, *, every_runtime: bool) -> None:
         RuntimeUnavailableError,
     )
 
-    for row in result.rows:
+    rows = [row for row in result.rows if not row.ends_sweep]
+    for row in rows:
         if row.parity is not None and not row.parity.passed:
             raise ParityError(f"{_name(row)}: {row.reason}")
-    for row in result.rows:
+    for row in rows:
         named = row.status == "failed" or not every_runtime
         if row.exit_code == BundleError.exit_code and named:
             raise BundleError(f"{_name(row)}: {row.reason}")
@@ -155,9 +184,13 @@ def raise_for_rows(result: BenchResult, *, every_runtime: bool) -> None:
             raise InferenceError(f"{_name(row)}: {row.reason}")
         if row.status == "unavailable" and not every_runtime:
             raise RuntimeUnavailableError(f"{_name(row)}: {row.reason}")
-    if not any(row.status == "ok" for row in result.rows):
+    if not any(row.status == "ok" for row in rows):
         raise RuntimeUnavailableError("no runtime on this machine could be timed")
 
 
 def _name(row: Row) -> str:
-    return f"{row.bundle} on {row.runtime} in {row.precision} at batch {row.batch}, {row.boundary}"
+    rate = "" if row.rate_per_s is None else f", {row.rate_per_s:,.10g} a second"
+    return (
+        f"{row.bundle} on {row.runtime} in {row.precision} at batch {row.batch}, {row.boundary}"
+        f"{rate}"
+    )

@@ -38,8 +38,8 @@ def compare(
     ] = False,
 ) -> None:
     """Compare two results of bench; leave with 9 when NEW is slower, larger or less accurate."""
-    from spinn_edge.bench.comparison import Limits, compare_results
-    from spinn_edge.bench.stored import read_result
+    from spinn_edge.bench.regression.comparison import Limits, compare_results
+    from spinn_edge.bench.regression.stored import read_result
     from spinn_edge.cli.output import Printer
     from spinn_edge.core.errors import RegressionError, UsageError
     from spinn_edge.report.annotations import github_annotations

@@ -177,8 +177,13 @@ def names(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
-def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+def whole_numbers(text: str, option: str, other: str = "") -> tuple[int, ...]:
     """Split ``1,1000`` into integers of at least 1.
+
+    Args:
+        text: what was typed.
+        option: behind which name.
+        other: what else may be typed, for the message.
 
     Raises:
         UsageError: a part is no such number.
@@ -187,8 +192,40 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
 
     parts = names(text)
     if not parts or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise UsageError(f"{option} {text}: expected whole numbers above 0, such as 1,1000")
+        raise UsageError(f"{option} {text}: expected {other}whole numbers above 0, such as 1,1000")
     return tuple(map(int, parts))
+
+
+def batch_sizes(text: str) -> tuple[int, ...]:
+    """Read ``1,1000`` or ``sweep``.
+
+    Raises:
+        UsageError: a part is no whole number above 0.
+    """
+    from spinn_edge.bench.loops.sweep import SWEEP
+
+    if text == "sweep":
+        return SWEEP
+    return tuple(dict.fromkeys(whole_numbers(text, "--batch", "sweep, or ")))
+
+
+def rates_per_s(text: str | None) -> tuple[float, ...]:
+    """Read ``1000,100``; whether such a rate can be timed is another matter.
+
+    Raises:
+        UsageError: a part is no number, or there is none.
+    """
+    from spinn_edge.core.errors import UsageError
+
+    if text is None:
+        return ()
+    try:
+        rates = tuple(dict.fromkeys(map(float, names(text))))
+    except ValueError:
+        rates = ()
+    if not rates:
+        raise UsageError(f"--rate {text}: expected inferences a second, such as 1000 or 1000,100")
+    return rates
 
 
 def runtime_names(text: str) -> tuple[str, ...]:
@@ -227,8 +264,8 @@ def boundary_names(text: str) -> tuple[str, ...]:
     Raises:
         UsageError: an unknown name, or none.
     """
-    from spinn_edge.bench.measurement import BOUNDARIES
-    from spinn_edge.bench.worker import EVERY_BOUNDARY
+    from spinn_edge.bench.boundaries import BOUNDARIES
+    from spinn_edge.bench.processes.worker import EVERY_BOUNDARY
 
     groups = {"main": (), "all": EVERY_BOUNDARY}
     if text in groups:

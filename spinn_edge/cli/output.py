@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 
 from spinn_edge.core.errors import UsageError
+from spinn_edge.report.screen import PIPED_WIDTH
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from spinn_edge.models.fitting import Epoch
-
-PIPED_WIDTH = 160
-"""Columns of a table that is not shown in a terminal; nothing is cut off to fit 80."""
 
 
 class Printer:

@@ -55,12 +55,12 @@ def prune(
     printer = Printer()
     check_output_free(out, force=force)
     require("torch", extra="export")
+    from spinn_edge.core.words import dashed
     from spinn_edge.export.learned import Lesson, score_learned, write_learned
     from spinn_edge.models.reference import Optimisation
     from spinn_edge.models.scaling import fit_scaling
     from spinn_edge.pruning.reference import as_mlp, prune_on_rows
     from spinn_edge.report.console import audit_table, scores_table
-    from spinn_edge.report.formatting import dashed
     from spinn_edge.report.remarks import score_remarks
 
     loaded = load_model(

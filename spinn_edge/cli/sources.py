@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,11 +28,12 @@ def open_bundle(
     if Path(model).is_dir():
         yield Bundle.load(Path(model))
         return
-    from spinn_edge.export.bundling import ExportRequest, write_bundle
+    from spinn_edge.export.bundling import ExportRequest
     from spinn_edge.export.shapes import parse_input_shapes
+    from spinn_edge.export.temporary import temporary_bundle
     from spinn_edge.models.loading import load_model
 
     request = ExportRequest(input_shapes=parse_input_shapes(input_shape or []))
-    with tempfile.TemporaryDirectory(prefix="spinn-edge-") as folder:
-        name = Path(model).name if Path(model).exists() else model.replace(":", ".")
-        yield write_bundle(load_model(model, options), Path(folder) / name, request)
+    name = Path(model).name if Path(model).exists() else model.replace(":", ".")
+    with temporary_bundle(load_model(model, options), name, request) as made:
+        yield made.bundle

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spinn_edge.accuracy.verification import Verification, verify_bundle
+from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.bench.session import BenchRequest, run_bench
-from spinn_edge.bench.timing import TimingRule
 from spinn_edge.core.bundle import Bundle, check_output_free
 from spinn_edge.core.errors import BundleError, MissingDependencyError, UsageError
 from spinn_edge.core.table import read_table

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spinn_edge.core.errors import PruningError
+from spinn_edge.core.words import dashed
 
 DEFAULT_TOLERANCE = 0.003
 """Allowed distance between requested and achieved share: 0.3 percentage points."""
@@ -80,7 +81,7 @@ def plan_rounds(
         found = final if number == rounds else tuple(map(max, near, final))
         if found == current:
             raise PruningError(
-                f"round {number} of {rounds} would remove no neuron from {_dashed(current)} "
+                f"round {number} of {rounds} would remove no neuron from {dashed(current)} "
                 f"(a step is {round_to}); ask for fewer rounds or a higher --target"
             )
         achieved = 1 - count_parameters(found) / total
@@ -100,15 +101,15 @@ def _check_request(widths: Sequence[int], target: float, rounds: int, round_to: 
     removable = sum(width - 1 for width in widths[1:-1])
     if rounds < 1 or rounds > removable:
         raise PruningError(
-            f"{rounds} rounds asked for; a network {_dashed(widths)} allows 1 to {removable}, "
+            f"{rounds} rounds asked for; a network {dashed(widths)} allows 1 to {removable}, "
             "one removed neuron a round"
         )
     smallest = [widths[0], *(min(round_to, width) for width in widths[1:-1]), widths[-1]]
     most = 1 - count_parameters(smallest) / count_parameters(widths)
     if target > most + DEFAULT_TOLERANCE:
         raise PruningError(
-            f"{target:.1%} of the parameters cannot be removed from {_dashed(widths)}: with every "
-            f"hidden layer at its smallest ({_dashed(smallest)}) {most:.1%} are gone"
+            f"{target:.1%} of the parameters cannot be removed from {dashed(widths)}: with every "
+            f"hidden layer at its smallest ({dashed(smallest)}) {most:.1%} are gone"
         )
 
 
@@ -117,7 +118,7 @@ def _check_reached(last: RoundPlan, target: float, round_to: int, tolerance: flo
         return
     if abs(last.achieved - target) > tolerance:
         raise PruningError(
-            f"widths near a common ratio reach {last.achieved:.2%} ({_dashed(last.widths)}), not "
+            f"widths near a common ratio reach {last.achieved:.2%} ({dashed(last.widths)}), not "
             f"{target:.2%} within {tolerance:.2%}: the network is too small for such steps; "
             f"ask for --target {last.achieved:.4f} or allow a wider --tolerance"
         )
@@ -181,7 +182,3 @@ def _moves(
         for step in steps
         if round_to <= widths[index] + step <= ceiling[index]
     ]
-
-
-def _dashed(widths: Sequence[int]) -> str:
-    return "-".join(map(str, widths))

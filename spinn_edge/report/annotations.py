@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spinn_edge.bench.comparison import Comparison
+from spinn_edge.bench.regression.comparison import Comparison
 from spinn_edge.report.comparison_words import change_words, comparison_remarks
 
 SHOWN_PER_STEP = 10

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from spinn_edge.bench.intervals import FEWEST_LAUNCHES, can_tell
-from spinn_edge.bench.noise_advice import noise_advice
+from spinn_edge.bench.evidence.intervals import FEWEST_LAUNCHES, can_tell
+from spinn_edge.bench.loops.timing import BUDGET
+from spinn_edge.bench.machine.noise_advice import noise_advice
 from spinn_edge.bench.result import BenchResult
-from spinn_edge.bench.timing import BUDGET
 from spinn_edge.core.errors import install_command
 from spinn_edge.report import formatting as f
 

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from spinn_edge.bench.comparison import PARITY, Comparison, FactChange
+from spinn_edge.bench.regression.comparison import PARITY, Comparison, FactChange
 from spinn_edge.report import formatting as f
 from spinn_edge.report.comparison_words import (
     NOT_JUDGED,

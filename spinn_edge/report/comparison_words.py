@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from spinn_edge.bench.comparison import (
+from spinn_edge.bench.evidence.intervals import FEWEST_LAUNCHES, SLOWER
+from spinn_edge.bench.regression.comparison import (
     FILE_BYTES,
     PARAMETER_BYTES,
     PARITY,
@@ -11,8 +12,7 @@ from spinn_edge.bench.comparison import (
     Comparison,
     FactChange,
 )
-from spinn_edge.bench.intervals import FEWEST_LAUNCHES, SLOWER
-from spinn_edge.bench.latency_change import LatencyChange
+from spinn_edge.bench.regression.latency_change import LatencyChange
 from spinn_edge.report import formatting as f
 
 NOT_JUDGED = "not judged"

@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.measurement import BOUNDARIES, Row
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import Manifest, PruningAudit, Scores
@@ -23,27 +22,19 @@ from spinn_edge.report.beyond_golden import (
     search_cells,
     tolerance_words,
 )
-from spinn_edge.report.footprints import HEAD, TITLE, FootprintLine, footprint_lines
-from spinn_edge.report.latency_columns import (
-    TITLES,
-    Column,
-    figure_columns,
-    name_columns,
-    several_precisions,
-)
+from spinn_edge.report.footprints import footprint_sheet
+from spinn_edge.report.latency_columns import Column, name_columns, several_precisions
+from spinn_edge.report.latency_tables import LatencyTable, latency_tables
 from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.precision import layer_words, weight_words
 from spinn_edge.report.runtime_status import RuntimeStatus
-
-FULL_WIDTH = 110
-"""Columns of a screen that shows a whole row of latencies."""
-
+from spinn_edge.report.screen import FULL_WIDTH
 
 _STATUS = {"ok": "green", "unavailable": "yellow", "failed": "red"}
 
 
 def bench_table(result: BenchResult, *, width: int = FULL_WIDTH) -> Group:
-    """Return a table for each boundary that was timed, a line for each row.
+    """Return a table for each boundary that was timed and each fixed rate, a line for each row.
 
     Args:
         result: the rows.
@@ -51,48 +42,36 @@ def bench_table(result: BenchResult, *, width: int = FULL_WIDTH) -> Group:
             says where the others are.
     """
     shown, _ = split_rows(result)
-    tables = [
-        _latency_table([row for row in shown if row.boundary == boundary], boundary, width)
-        for boundary in BOUNDARIES
-        if any(row.boundary == boundary for row in shown)
-    ]
-    if lines := footprint_lines(shown):
-        tables.append(_footprint_table(lines))
+    tables = [_latency_table(found, width) for found in latency_tables(shown)]
+    if (footprints := footprint_sheet(shown)) is not None:
+        tables.append(footprints.to_rich())
     return Group(*tables) if tables else Group("nothing was timed")
 
 
-def _footprint_table(lines: Sequence[FootprintLine]) -> Table:
-    names, figures = HEAD[:2], HEAD[2:]
-    table = _table(TITLE, *names, *(f">{title}" for title in figures))
-    for line in lines:
-        table.add_row(*map(escape, line.cells))
-    return table
-
-
-def _latency_table(rows: Sequence[Row], boundary: str, width: int) -> Table:
+def _latency_table(found: LatencyTable, width: int) -> Table:
     """Return one table, leaving out columns, the least important first, until it fits."""
-    figures = list(figure_columns(boundary))
+    figures = list(found.figures)
     ruler = Console(width=10_000, height=1)  # both: else a dumb terminal counts as 80 columns wide
     while True:
-        table = _filled_table(rows, boundary, figures)
+        table = _filled_table(found, figures)
         last = max(column.rank for column in figures)
         if not last or ruler.measure(table).maximum <= width:
             break
         figures = [column for column in figures if column.rank < last]
-    gone = [column.title for column in figure_columns(boundary) if column not in figures]
+    gone = [column.title for column in found.figures if column not in figures]
     if gone:
         table.caption = f"{', '.join(gone)}: in a wider window, --json or --markdown"
     return table
 
 
-def _filled_table(rows: Sequence[Row], boundary: str, figures: Sequence[Column]) -> Table:
-    names = name_columns(rows)
-    precision = "" if several_precisions(rows) else f", {rows[0].precision}"
+def _filled_table(found: LatencyTable, figures: Sequence[Column]) -> Table:
+    names = name_columns(found.rows)
+    precision = "" if several_precisions(found.rows) else f", {found.rows[0].precision}"
     table = _table(
-        f"{TITLES[boundary]}{precision}",
+        f"{found.title}{precision}",
         *(f">{column.title}" if column.number else column.title for column in (*names, *figures)),
     )
-    for row in rows:
+    for row in found.rows:
         cells = [f"[{_STATUS[row.status]}]{row.status}[/]"]
         if row.status == "ok":
             cells = [column.text(row) for column in figures]

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from spinn_edge.bench.intervals import FASTER, noise_floor, speedup_interval, speedup_of, verdict_on
-from spinn_edge.bench.measurement import HOST_TO_HOST, Row
+from spinn_edge.bench.boundaries import HOST_TO_HOST
+from spinn_edge.bench.evidence.intervals import (
+    FASTER,
+    noise_floor,
+    speedup_interval,
+    speedup_of,
+    verdict_on,
+)
+from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.report import formatting as f
 from spinn_edge.report.latency_columns import several_precisions
@@ -45,7 +52,8 @@ def _of_group(rows: Sequence[Row], precise: bool) -> Iterator[str]:
             behind += _name(row, precise)
     if not others:
         return
-    where = f"{first.bundle}, batch {first.batch}"
+    at = "" if first.rate_per_s is None else f", {f.rate(first.rate_per_s)}"
+    where = f"{first.bundle}, batch {first.batch}{at}"
     names = " and ".join(_name(row, precise) for row in alike)
     if len(alike) == 1:
         yield f"{where}: {names} is the fastest of {len(ranked)}, {behind}"

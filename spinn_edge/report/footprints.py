@@ -6,12 +6,16 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from spinn_edge.bench.footprint import Footprint
+from spinn_edge.bench.machine.footprint import Footprint
 from spinn_edge.bench.measurement import Row
 from spinn_edge.report import formatting as f
+from spinn_edge.report.sheet import Sheet
 
 TITLE = "Footprint of one process, median of its launches"
-HEAD = ("bundle", "runtime", "import", "load", "first inference", "memory after load", "peak")
+HEAD = (
+    *("bundle", "runtime", ">import", ">load", ">first inference", ">memory after load"),
+    *(">peak", ">device memory"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,8 @@ class FootprintLine:
         first_inference_s: compilation and allocation included.
         resident_after_load_bytes: VmRSS when it was open.
         peak_resident_bytes: VmHWM at the end, every batch size included.
+        device_bytes: most that it held on a GPU when a row was done; None on the CPU, and where
+            the driver does not tell.
     """
 
     bundle: str
@@ -35,6 +41,7 @@ class FootprintLine:
     first_inference_s: float | None
     resident_after_load_bytes: int | None
     peak_resident_bytes: int | None
+    device_bytes: int | None
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -47,7 +54,18 @@ class FootprintLine:
             f.seconds(self.first_inference_s),
             f.size(self.resident_after_load_bytes),
             f.size(self.peak_resident_bytes),
+            f.size(self.device_bytes),
         )
+
+
+def footprint_sheet(rows: Sequence[Row]) -> Sheet | None:
+    """Return the table, the memory of a device only where a line has it; None without a line."""
+    lines = footprint_lines(rows)
+    if not lines:
+        return None
+    on_device = any(line.device_bytes is not None for line in lines)
+    columns = len(HEAD) if on_device else len(HEAD) - 1
+    return Sheet(title=TITLE, head=HEAD[:columns], lines=tuple(x.cells[:columns] for x in lines))
 
 
 def footprint_lines(rows: Sequence[Row]) -> list[FootprintLine]:
@@ -67,10 +85,8 @@ def footprint_lines(rows: Sequence[Row]) -> list[FootprintLine]:
             resident_after_load_bytes=_whole(
                 _median(found, lambda one: one.resident_after_load_bytes)
             ),
-            peak_resident_bytes=max(
-                (one.peak_resident_bytes for one in found if one.peak_resident_bytes is not None),
-                default=None,
-            ),
+            peak_resident_bytes=_most(one.peak_resident_bytes for one in found),
+            device_bytes=_most(one.device_bytes for one in found),
         )
         for (bundle, runtime, _), found in groups.items()
         if found
@@ -82,6 +98,10 @@ def _median(
 ) -> float | None:
     known = [value for one in found if (value := figure(one)) is not None]
     return statistics.median(known) if known else None
+
+
+def _most(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _whole(value: float | None) -> int | None:

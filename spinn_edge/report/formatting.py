@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from spinn_edge.bench.intervals import NO_DIFFERENCE, Interval
+from spinn_edge.bench.evidence.intervals import NO_DIFFERENCE, Interval
 from spinn_edge.bench.measurement import Row
+from spinn_edge.core.words import dashed as dashed
 
 NOT_MEASURED = "not measured"
 
 
 def seconds(value: float | None) -> str:
     """Return ``31.2 µs``, ``5.20 ms`` or ``1.30 s``; a dash for None."""
-    if value is None:
-        return "–"
-    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms")):
-        if value < limit:
-            return f"{_three_digits(value * factor)} {unit}"
-    return f"{_three_digits(value)} s"
+    return _scaled(value, "s")
 
 
 def size(count: int | None) -> str:
@@ -48,9 +44,19 @@ def speedup(row: Row) -> str:
     return f"{ratio(row.speedup)} ({between.low:.2f} to {between.high:.2f})"
 
 
+def joules(value: float | None) -> str:
+    """Return ``1.30 J``, ``4.20 mJ`` or ``31.2 µJ``; a dash for None."""
+    return _scaled(value, "J")
+
+
 def per_second(value: float | None) -> str:
     """Return ``32,100/s``; a dash for None."""
     return "–" if value is None else f"{value:,.0f}/s"
+
+
+def rate(value: float) -> str:
+    """Return ``1,000 a second``."""
+    return f"{value:,.10g} a second"
 
 
 def ratio(value: float | None) -> str:
@@ -90,9 +96,13 @@ def served(runtime: str, served_by: str) -> str:
     return runtime if served_by in ("", runtime) else f"{runtime} → {served_by}"
 
 
-def dashed(widths: Sequence[int]) -> str:
-    """Return ``18-285-285-285-142-2``."""
-    return "-".join(map(str, widths))
+def _scaled(value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    for limit, factor, prefix in ((1e-3, 1e6, "µ"), (1.0, 1e3, "m")):
+        if value < limit:
+            return f"{_three_digits(value * factor)} {prefix}{unit}"
+    return f"{_three_digits(value)} {unit}"
 
 
 def _three_digits(value: float) -> str:

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.launch_bound import launch_verdicts
+from spinn_edge.bench.loops.saturation import saturations
 from spinn_edge.bench.result import BenchResult
+from spinn_edge.bench.understanding.launch_bound import launch_verdicts
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
 from spinn_edge.report.result_remarks import result_remarks
@@ -24,6 +25,7 @@ def bench_document(result: BenchResult) -> dict[str, Any]:
     return {
         **result.to_json(),
         "launch_bound": encode(launch_verdicts(result.rows)),
+        "saturation": encode(saturations(result.rows)),
         "remarks": result_remarks(result),
     }
 

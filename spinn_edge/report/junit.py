@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from spinn_edge.bench.comparison import Change, Comparison
-from spinn_edge.bench.latency_change import LatencyChange
+from spinn_edge.bench.regression.comparison import Change, Comparison
+from spinn_edge.bench.regression.latency_change import LatencyChange
 from spinn_edge.report.comparison_words import change_words, comparison_remarks
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from spinn_edge.bench.measurement import BOUND, DEVICE, ENQUEUE, HOST_TO_HOST, Row
+from spinn_edge.bench.boundaries import BOUND, DEVICE, ENQUEUE, HOST_TO_HOST
+from spinn_edge.bench.measurement import Row
 from spinn_edge.report import formatting as f
 
 TITLES = {

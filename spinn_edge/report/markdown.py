@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from spinn_edge.bench.measurement import BOUNDARIES, Row
+from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.report import formatting as f
-from spinn_edge.report.footprints import HEAD, TITLE, footprint_lines
-from spinn_edge.report.latency_columns import (
-    SPANS,
-    figure_columns,
-    name_columns,
-    several_precisions,
-)
+from spinn_edge.report.footprints import footprint_sheet
+from spinn_edge.report.latency_columns import SPANS, name_columns, several_precisions
+from spinn_edge.report.latency_tables import LatencyTable, latency_tables
 from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.markdown_text import cell
 from spinn_edge.report.remarks import score_remarks
@@ -55,6 +51,7 @@ def _latency_label(row: Row, result: BenchResult) -> str:
     parts += [row.precision] if several_precisions(result.rows) else []
     parts += [f"batch {row.batch}"]
     parts += [row.boundary] if len({r.boundary for r in result.rows}) > 1 else []
+    parts += [] if row.rate_per_s is None else [f"{f.rate(row.rate_per_s)}, service"]
     return ", ".join([*parts, "median"])
 
 
@@ -121,22 +118,22 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[str]:
 
 
 def _rows(result: BenchResult) -> Iterator[str]:
-    """Return a table for each boundary that was timed; where there are several, each is named."""
+    """Return each table of latencies; where there are several, each says what it spans."""
     shown, _ = split_rows(result)
-    boundaries = [name for name in BOUNDARIES if any(row.boundary == name for row in shown)]
-    for boundary in boundaries:
-        if len(boundaries) > 1:
-            yield from (f"Boundary {boundary}: {SPANS[boundary]}.", "")
-        yield from _boundary_rows([row for row in shown if row.boundary == boundary], boundary)
+    tables = latency_tables(shown)
+    for table in tables:
+        if len(tables) > 1:
+            yield from (f"{table.lead}.", "")
+        yield from _table_rows(table)
         yield ""
 
 
-def _boundary_rows(rows: Sequence[Row], boundary: str) -> Iterator[str]:
-    names, figures = name_columns(rows), figure_columns(boundary)
+def _table_rows(table: LatencyTable) -> Iterator[str]:
+    names, figures = name_columns(table.rows), table.figures
     titles = [column.title for column in (*names, *figures)]
     titles.insert(len(names), "status")
     yield from _table_head([*titles, "samples", "launches"])
-    for row in rows:
+    for row in table.rows:
         yield _line(
             [
                 *(cell(column.text(row)) for column in names),
@@ -149,12 +146,8 @@ def _boundary_rows(rows: Sequence[Row], boundary: str) -> Iterator[str]:
 
 
 def _footprints(result: BenchResult) -> Iterator[str]:
-    if lines := footprint_lines(result.rows):
-        yield f"{TITLE}:\n"
-        yield from _table_head(HEAD)
-        for line in lines:
-            yield _line([cell(text) for text in line.cells])
-        yield ""
+    if (footprints := footprint_sheet(result.rows)) is not None:
+        yield footprints.to_markdown()
 
 
 def _notes(result: BenchResult) -> Iterator[str]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.launch_bound import GRAPH_RUNTIMES, LAUNCHES, LaunchVerdict, launch_verdicts
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult
+from spinn_edge.bench.understanding.launch_bound import (
+    GRAPH_RUNTIMES,
+    LAUNCHES,
+    LaunchVerdict,
+    launch_verdicts,
+)
 from spinn_edge.core.manifest import Scores
 from spinn_edge.report import formatting as f
 from spinn_edge.report.latency_columns import several_precisions
@@ -101,10 +106,14 @@ def _reasons(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _where(group: Sequence[Row], rows: Sequence[Row]) -> str:
-    """Name the boundaries of a group, unless it is all that its runtime has."""
-    own = {row.boundary for row in rows if _same_runtime(row, group[0])}
-    held = list(dict.fromkeys(row.boundary for row in group))
+    """Name the boundaries and rates of a group, unless it is all that its runtime has."""
+    own = {_span(row) for row in rows if _same_runtime(row, group[0])}
+    held = list(dict.fromkeys(_span(row) for row in group))
     return "" if set(held) == own else f", {', '.join(held)}"
+
+
+def _span(row: Row) -> str:
+    return row.boundary if row.rate_per_s is None else f.rate(row.rate_per_s)
 
 
 def _not_compared(result: BenchResult) -> Iterator[str]:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn_edge.accuracy.parity import Parity
-from spinn_edge.bench.environment import Environment
-from spinn_edge.bench.measurement import Row, pool
+from spinn_edge.bench.machine.environment import Environment
+from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.processes.pooling import pool
 from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.core.decode import decode
 from spinn_edge.runtimes.base import RuntimeFacts
@@ -141,6 +142,12 @@ def test_a_row_has_its_published_keys_and_values():
         "precision": "fp32",
         "batch": 1,
         "boundary": "host-to-host",
+        "rate_per_s": None,
+        "pacing": None,
+        "idle_gap_penalty": None,
+        "idle_gap_interval": None,
+        "idle_gap_verdict": None,
+        "ends_sweep": False,
         "status": "ok",
         "reason": None,
         "exit_code": None,
@@ -161,11 +168,14 @@ def test_a_row_has_its_published_keys_and_values():
         "p95_s": None,
         "p99_s": None,
         "p999_s": None,
+        "modes": [],
         "upload_samples_s": [],
         "upload_median_s": None,
         "download_samples_s": [],
         "download_median_s": None,
         "throughput_samples_s": [],
+        "energies": [],
+        "joules_per_inference": None,
         "launches": None,
         "throughput_per_s": pytest.approx(500),
         "baseline_median_s": 0.004,

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from spinn_edge.bench import contenders
-from spinn_edge.bench.measurement import DEVICE, ENQUEUE, HOST_TO_HOST
+from spinn_edge.bench.boundaries import DEVICE, ENQUEUE, HOST_TO_HOST
+from spinn_edge.bench.loops.timing import TimingRule
+from spinn_edge.bench.processes import contenders
+from spinn_edge.bench.processes.worker import failed_rows
 from spinn_edge.bench.session import BenchRequest, run_bench
-from spinn_edge.bench.timing import TimingRule
-from spinn_edge.bench.worker import failed_rows
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import UsageError
 from spinn_edge.runtimes import registry

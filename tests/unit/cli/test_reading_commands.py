@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from spinn_edge.bench.loops.sweep import end_of_sweep
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.worker import Job, failed_rows, run_job
+from spinn_edge.bench.processes.worker import Job, failed_rows, run_job
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import RuntimeUnavailableError
 from spinn_edge.runtimes import registry
@@ -213,8 +214,21 @@ def test_bench_of_an_onnx_file_needs_no_bundle(cli: Cli, exported: Path) -> None
     [
         (("--runtime", "ort"), "unknown runtime 'ort'; known: eager, compile"),
         (("--runtime", ","), "--runtime names nothing"),
-        (("--batch", "0"), "--batch 0: expected whole numbers above 0"),
+        (("--batch", "0"), "--batch 0: expected sweep, or whole numbers above 0"),
         (("--batch", "one"), "--batch one: expected"),
+        (("--batch", "sweep,7"), "--batch sweep,7: expected sweep, or whole numbers"),
+        (("--batch", "sweep", "--save-baseline", "b.json"), "may end at another size"),
+        (("--batch", "sweep", "--rate", "1000"), "--rate with --batch sweep: a sweep fills"),
+        (("--rate", "0"), "--rate 0: expected 0.1 to 20,000 inferences a second"),
+        (("--rate", "-1"), "--rate -1: expected 0.1 to"),
+        (("--rate", "nan"), "--rate nan: expected 0.1 to"),
+        (("--rate", "inf"), "--rate inf: expected 0.1 to"),
+        (("--rate", "1e9"), "--rate 1e+09: expected 0.1 to"),
+        (("--rate", "1000,30000"), "--rate 30000: expected 0.1 to"),
+        (("--rate", "abc"), "--rate abc: expected inferences a second, such as 1000"),
+        (("--rate", "1000,abc"), "--rate 1000,abc: expected inferences a second"),
+        (("--rate", ""), "--rate : expected inferences a second"),
+        (("--rate", "100", "--boundary", "device"), "add host-to-host to --boundary"),
         (("--seconds", "0"), "--seconds must be above 0"),
         (("--precision", "int4"), "--precision int4: expected some of fp32, fp16, int8"),
         (("--precision", ","), "--precision ,: expected some of fp32, fp16"),
@@ -255,6 +269,62 @@ def test_bad_verify_input_is_refused_before_anything_runs(
     assert "verifying" not in done.err
 
 
+def test_bench_at_a_fixed_rate_adds_rows_tables_and_words(
+    cli: Cli, exported: Path, tmp_path: Path
+) -> None:
+    done = cli(
+        *("bench", exported, "--runtime", "ort-cpu", "--batch", "1", "--rate", "20000,10000"),
+        *("--seconds", "0.02", "--launches", "1"),
+        *("--json", tmp_path / "r.json", "--markdown", tmp_path / "r.md"),
+    )
+    assert done.code == 0, done.err
+    rows = json.loads((tmp_path / "r.json").read_text())["rows"]
+    assert [row["rate_per_s"] for row in rows] == [None, 10_000, 20_000]
+    for row in rows[1:]:
+        pacing = row["pacing"]
+        assert pacing["due"] == 1000
+        assert len(pacing["responses_s"]) == len(row["samples_s"]) == 1000 - pacing["unserved"]
+        assert pacing["back_to_back_medians_s"] == [rows[0]["median_s"]]
+        assert row["throughput_per_s"] is None
+    tables = (tmp_path / "r.md").read_text()
+    for text in (tables, " ".join(done.out.split())):
+        assert "Deadline, 20,000 a second: period 50.0 µs" in text
+        assert "Deadline, 10,000 a second: period 100 µs" in text
+        assert "1,000 deadlines" in text
+
+
+def test_a_sweep_finds_its_batch_sizes(cli: Cli, exported: Path, tmp_path: Path) -> None:
+    done = cli(
+        *("bench", exported, "--runtime", "ort-cpu", "--batch", "sweep", "--seconds", "0.02"),
+        *("--launches", "2", "--json", tmp_path / "r.json"),
+    )
+    assert done.code == 0, done.err
+    document = json.loads((tmp_path / "r.json").read_text())
+    assert [row["batch"] for row in document["rows"]] == [
+        2**power for power in range(len(document["rows"]))
+    ]
+    assert all(len(row["launch_samples"]) == 2 for row in document["rows"])
+    (found,) = document["saturation"]
+    assert found["runtime"] == "ort-cpu"
+    assert f"at batch {found['knee_batch']:,}" in " ".join(done.out.split())
+
+
+def test_a_sweep_that_memory_ends_is_no_failure(
+    cli: Cli, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_in_process(job: Job, *, timeout_s: float) -> list[Row]:
+        good = failed_rows(job, 1, "", "ok")[0]
+        (full,) = failed_rows(job, 2, "")
+        return [replace(good, samples_s=(0.001,), launch_samples=(1,)), end_of_sweep(full)]
+
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
+    done = cli(
+        *("bench", exported, "--runtime", "ort-cpu", "--batch", "sweep", "--launches", "1"),
+    )
+    assert done.code == 0, done.err
+    assert "out of memory at batch 2, where the sweep ends" in " ".join(done.out.split())
+
+
 def test_every_choice_reaches_the_workers(
     cli: Cli, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -264,7 +334,7 @@ def test_every_choice_reaches_the_workers(
         jobs.append(job)
         return failed_rows(job, 1, "not here", "unavailable")
 
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     done = cli(
         *("bench", exported, "--runtime", "ort-cuda", "--batch", "1", "--precision", "fp16,fp32"),
         *("--boundary", "device,enqueue", "--on-mismatch", "rebuild", "--tf32"),
@@ -308,7 +378,7 @@ def test_the_exit_code_of_bench_is_that_of_the_refusal(
         (row,) = failed_rows(job, 1, "not here", status)
         return [replace(row, exit_code=exit_code)]
 
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     done = cli("bench", exported, "--runtime", runtimes, "--batch", "1")
     assert done.code == expected
     assert "Traceback" not in done.err
@@ -323,7 +393,7 @@ def test_without_choices_bench_asks_for_fp32_and_the_main_boundaries(
         jobs.append(job)
         return failed_rows(job, 1, "not here", "unavailable")
 
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     cli("bench", exported, "--runtime", "ort-cpu", "--batch", "1")
     (job,) = jobs
     assert (job.boundaries, job.options) == ((), OpenOptions())
@@ -412,7 +482,7 @@ def test_with_all_runtimes_those_that_cannot_work_are_one_line_a_reason(
 
     real = registry.open_backend
     monkeypatch.setattr(registry, "open_backend", open_backend)
-    monkeypatch.setattr("spinn_edge.bench.contenders.run_in_process", run_in_process)
+    monkeypatch.setattr("spinn_edge.bench.processes.contenders.run_in_process", run_in_process)
     quick = ("--batch", "1", "--seconds", "0.01", "--launches", "1") if command == "bench" else ()
     done = cli(command, exported, *quick)
     assert done.code == 0, done.err

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
-from spinn_edge.bench.comparison import Comparison, Limits, compare_results
 from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.regression.comparison import Comparison, Limits, compare_results
 from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.core.manifest import Scores
 from tests.unit.report.results import PRUNED, result, row

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
-from spinn_edge.bench.environment import Environment
+from spinn_edge.bench.machine.environment import Environment
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.core.manifest import Scores

@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from spinn_edge.bench.comparison import compare_results
+from spinn_edge.bench.regression.comparison import compare_results
 from spinn_edge.report.annotations import SHOWN_PER_STEP, github_annotations
 from tests.unit.report.comparisons import facts, launched, new_result, old_result, slower
 from tests.unit.report.results import ENVIRONMENT

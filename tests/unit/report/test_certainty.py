@@ -2,8 +2,8 @@
 
 import pytest
 
-from spinn_edge.bench import intervals
-from spinn_edge.bench.timing import BUDGET, INTERVAL
+from spinn_edge.bench.evidence import intervals
+from spinn_edge.bench.loops.timing import BUDGET, INTERVAL
 from spinn_edge.report.certainty import certainty_remarks
 from tests.unit.report.results import result, row, unavailable
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from spinn_edge.bench.comparison import Limits, compare_results
+from spinn_edge.bench.regression.comparison import Limits, compare_results
 from spinn_edge.report import formatting as f
 from spinn_edge.report.comparison_tables import comparison_markdown, comparison_table
 from spinn_edge.report.comparison_words import (

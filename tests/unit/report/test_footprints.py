@@ -1,6 +1,6 @@
 """Start, first inference and memory, from the launches of a row."""
 
-from spinn_edge.bench.footprint import Footprint
+from spinn_edge.bench.machine.footprint import Footprint
 from spinn_edge.report.console import bench_table
 from spinn_edge.report.footprints import footprint_lines
 from spinn_edge.report.markdown import results_markdown
@@ -25,8 +25,18 @@ LATER = row("pruned", 1e-3, batch=9, footprints=(launch(0.3, 90_000_000),))
 def test_times_are_medians_and_the_peak_is_the_highest_of_all_batches():
     (line,) = footprint_lines([WATCHED, LATER])
     assert line.cells == (
-        "pruned", "ort-cpu", "300 ms", "20.0 ms", "3.00 ms", "50.0 MB", "90.0 MB",
+        "pruned", "ort-cpu", "300 ms", "20.0 ms", "3.00 ms", "50.0 MB", "90.0 MB", "–",
     )  # fmt: skip
+
+
+def test_memory_of_a_device_has_a_column_where_it_was_told():
+    here = row("pruned", 1e-4, footprints=(Footprint(device_bytes=7_000_000),))
+    there = row("dense", 1e-4, footprints=(Footprint(device_bytes=9_000_000), Footprint()))
+    assert "device memory" not in results_markdown(result((WATCHED,)))
+    text = results_markdown(result((WATCHED, here, there)))
+    assert "| device memory |" in text
+    assert "7.00 MB" in text
+    assert "9.00 MB" in text
 
 
 def test_what_was_not_watched_has_no_line():
@@ -37,7 +47,7 @@ def test_what_was_not_watched_has_no_line():
 
 def test_what_is_unknown_is_a_dash():
     (line,) = footprint_lines([row("pruned", 1e-4, footprints=(Footprint(),))])
-    assert line.cells[2:] == ("–",) * 5
+    assert line.cells[2:] == ("–",) * 6
 
 
 def test_precisions_and_stand_ins_keep_lines_of_their_own():

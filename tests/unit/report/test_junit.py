@@ -1,7 +1,7 @@
 from typing import Any
 from xml.etree import ElementTree
 
-from spinn_edge.bench.comparison import Limits, compare_results
+from spinn_edge.bench.regression.comparison import Limits, compare_results
 from spinn_edge.report.junit import comparison_junit
 from tests.unit.report.comparisons import facts, launched, new_result, old_result, slower
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import spinn_edge
+import spinn_edge.bench
 
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "safetensors", "tensorrt", "tensorrt_rtx")
 ROOT = Path(spinn_edge.__file__).parent.parent
@@ -38,8 +38,9 @@ def modules_after(code: str) -> set[str]:
         "spinn_edge.runtimes.ort.cuda",
         "spinn_edge.runtimes.trt.opening",
         "spinn_edge.export.bundling",
+        "spinn_edge.bench",
         "spinn_edge.bench.session",
-        "spinn_edge.bench.worker",
+        "spinn_edge.bench.processes.worker",
         "spinn_edge.report.console",
         "spinn_edge.report.markdown",
     ],
@@ -50,6 +51,21 @@ def test_importing_loads_no_heavy_package(module):
 
 def test_importing_the_package_loads_not_even_numpy():
     assert "numpy" not in modules_after("import spinn_edge")
+
+
+def test_importing_bench_loads_not_even_numpy_or_rich():
+    assert not modules_after("import spinn_edge.bench") & {"numpy", "rich"}
+
+
+@pytest.mark.parametrize("name", ["ModelBenchmark", "BenchmarkSuite", "quick_benchmark"])
+def test_asking_bench_for_a_name_loads_no_heavy_package(name):
+    code = f"from spinn_edge.bench import {name}\nassert {name}.__name__ == '{name}'"
+    assert not modules_after(code) & {*HEAVY, "cuda", "scipy"}
+
+
+def test_bench_has_no_other_name():
+    with pytest.raises(AttributeError, match=r"'spinn_edge\.bench' has no attribute 'Bench'"):
+        _ = spinn_edge.bench.Bench
 
 
 def test_ort_cpu_infers_without_torch(tiny_bundle):

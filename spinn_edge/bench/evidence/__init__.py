@@ -1,0 +1,1 @@
+"""What samples and launches say, and how surely."""

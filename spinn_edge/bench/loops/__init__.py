@@ -1,0 +1,1 @@
+"""The loops that take time, and when they start and stop."""

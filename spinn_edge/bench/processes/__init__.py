@@ -1,0 +1,1 @@
+"""Fresh processes for everything that is compared, and what becomes of them."""

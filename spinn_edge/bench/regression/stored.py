@@ -1,0 +1,163 @@
+"""Results on disk: read back and checked, or kept as a baseline."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from spinn_edge.bench.boundaries import BOUNDARIES
+from spinn_edge.bench.evidence.intervals import launch_medians
+from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.result import RESULTS_SCHEMA_VERSION, BenchResult, BundleFacts
+from spinn_edge.core.atomic import write_atomically
+from spinn_edge.core.decode import decode
+from spinn_edge.core.errors import BundleError, UsageError
+
+_HOW = "write one with: spinn-edge bench MODEL --save-baseline FILE"
+_STATUSES = ("ok", "unavailable", "failed")
+_SHORTEST_S, _LONGEST_S = 1e-12, 1e6
+"""Between these lies the median of every launch that any clock here can have timed."""
+
+
+def read_result(path: Path) -> BenchResult:
+    """Read what ``spinn-edge bench --json`` or ``--save-baseline`` wrote.
+
+    Raises:
+        UsageError: there is no such file, it is no result of a benchmark, another version wrote it,
+            or what it holds cannot have been measured.
+    """
+    document = _document(path)
+    if not _is_result(document):
+        raise UsageError(f"{path} is no result of spinn-edge bench; {_HOW}")
+    version = document["schema_version"]
+    if version != RESULTS_SCHEMA_VERSION:
+        raise UsageError(
+            f"{path} has schema version {version!r:.40}, expected {RESULTS_SCHEMA_VERSION}; "
+            f"measure again with this spinn-edge: {_HOW}"
+        )
+    try:
+        result = decode(BenchResult, document, where=str(path))
+    except (BundleError, OverflowError) as exc:
+        raise UsageError(f"{path} is a damaged result: {exc}; {_HOW}") from exc
+    if fault := _fault(result):
+        raise UsageError(f"{path} is a damaged result: {fault}; {_HOW}")
+    return result
+
+
+def check_baseline(path: Path) -> None:
+    """Find out, before anything is measured, whether a baseline may be written there.
+
+    Raises:
+        UsageError: what lies there is no result of a benchmark.
+    """
+    if path.exists() and not _may_be_replaced(path):
+        raise UsageError(
+            f"{path} is no result of spinn-edge bench, so it is not overwritten; name another file "
+            "with --save-baseline, or remove it"
+        )
+
+
+def save_baseline(document: str, path: Path) -> None:
+    """Write a result's JSON document; nobody ever reads half of it.
+
+    Args:
+        document: as :func:`spinn_edge.report.json_document.bench_document` makes it; it comes as
+            text because the remarks in it are made above this layer.
+        path: where; a result that lies there is replaced, through a link if it is one.
+
+    Raises:
+        UsageError: what lies there is something else, or it cannot be written.
+    """
+    check_baseline(path)
+    target = path.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644  # it is to be shared
+        write_atomically(target, document.encode("utf-8"), mode=mode)
+    except OSError as exc:
+        raise UsageError(f"cannot write {path}: {exc}; name another file") from exc
+
+
+def _document(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UsageError(f"cannot read {path}: {exc}; {_HOW}") from exc
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except _NoNumberError as exc:
+        raise UsageError(f"{path} holds {exc}, which is no measurement; {_HOW}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise UsageError(f"{path} is no JSON document: {exc}; {_HOW}") from exc
+
+
+class _NoNumberError(ValueError):
+    """JSON has no NaN and no Inf; Python's reader would take them."""
+
+
+def _refuse_constant(name: str) -> float:
+    raise _NoNumberError(name)
+
+
+def _is_result(document: Any) -> bool:
+    """Tell whether ``spinn-edge bench`` wrote it, in whatever version."""
+    keys = {"schema_version", "environment", "bundles", "rows"}
+    return isinstance(document, dict) and keys <= set(document)
+
+
+def _may_be_replaced(path: Path) -> bool:
+    try:
+        return _is_result(_document(path))
+    except UsageError:
+        return False
+
+
+def _fault(result: BenchResult) -> str:
+    """Return what is wrong with a result; empty where nothing is."""
+    if not result.rows:
+        return "it holds no row"
+    known = {facts.name for facts in result.bundles}
+    if len(known) < len(result.bundles):
+        return "two of its bundles have one name"
+    faults = [fault for facts in result.bundles if (fault := _bundle_fault(facts))]
+    for row in result.rows:
+        if row.bundle not in known:
+            faults.append(f"a row is of bundle '{row.bundle}', which it does not describe")
+        elif fault := _row_fault(row):
+            where = f"{row.bundle} on {row.runtime} at batch {row.batch}, {row.boundary}"
+            faults.append(f"{where}: {fault}")
+    return faults[0] if faults else ""
+
+
+def _bundle_fault(facts: BundleFacts) -> str:
+    sizes = [*facts.file_bytes.values(), facts.parameter_bytes or 0]
+    if min(sizes) < 0:
+        return f"{facts.name} has a size below 0"
+    scores = facts.scores
+    values = [] if scores is None else [scores.r2_overall, *scores.r2.values()]
+    if not all(value is None or math.isfinite(value) for value in values):
+        return f"{facts.name} has an R² that is no finite number"
+    return ""
+
+
+def _row_fault(row: Row) -> str:
+    if row.status not in _STATUSES:
+        return f"status '{row.status}', expected one of {', '.join(_STATUSES)}"
+    if row.boundary not in BOUNDARIES:
+        return f"boundary '{row.boundary}', expected one of {', '.join(BOUNDARIES)}"
+    for samples in (row.samples_s, row.upload_samples_s, row.download_samples_s):
+        if not all(math.isfinite(sample) and sample >= 0 for sample in samples):
+            return "a sample is negative or no finite number"
+    if row.status != "ok":
+        return "samples, though it was not timed" if row.samples_s else ""
+    if not row.samples_s:
+        return "status ok, but no samples"
+    counts = row.launch_samples
+    if min(counts, default=0) < 1 or sum(counts) != len(row.samples_s):
+        return f"launches of {list(counts)} samples, but {len(row.samples_s)} samples"
+    medians = launch_medians(row.samples_s, counts)
+    if not all(_SHORTEST_S <= median <= _LONGEST_S for median in medians):
+        return f"a launch has a median outside {_SHORTEST_S:g} to {_LONGEST_S:g} s"
+    return ""

@@ -1,0 +1,1 @@
+"""Why a latency is what it is, and what would change it."""

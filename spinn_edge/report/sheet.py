@@ -1,0 +1,57 @@
+"""A table of texts, for a screen and for Markdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from spinn_edge.report.markdown_text import cell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Texts in lines and columns.
+
+    Attributes:
+        title: above it.
+        head: of each column; one that begins with ``>`` holds numbers and is set to the right.
+        lines: as many texts as ``head`` has, each.
+        caption: below it; empty for none.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+    caption: str = ""
+
+    def to_rich(self) -> Table:
+        """Return it for the screen; long texts are folded, none is cut off."""
+        table = Table(
+            title=escape(self.title),
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            caption=escape(self.caption) or None,
+            caption_justify="left",
+        )
+        for title in self.head:
+            number = title[:1] == ">"
+            table.add_column(
+                title.removeprefix(">"), justify="right" if number else "left", overflow="fold"
+            )
+        for line in self.lines:
+            table.add_row(*map(escape, line))
+        return table
+
+    def to_markdown(self) -> str:
+        """Return title, table and caption, with an empty line behind each."""
+        head = " | ".join(title.removeprefix(">") for title in self.head)
+        rule = " | ".join("---:" if title[:1] == ">" else "---" for title in self.head)
+        lines = [f"{cell(self.title)}:", "", f"| {head} |", f"| {rule} |"]
+        lines += [f"| {' | '.join(map(cell, line))} |" for line in self.lines]
+        lines += ["", f"{cell(self.caption)}.", ""] if self.caption else [""]
+        return "\n".join(lines)

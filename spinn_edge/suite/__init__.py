@@ -1,0 +1,1 @@
+"""Models in memory: exported, timed and compared in a few lines of Python."""
