@@ -33,8 +33,8 @@ def prove_batches(
     """Prove that the batch is dynamic, beyond what comparing every size with golden outputs shows.
 
     One sample more than the largest size must be refused where the form is bounded, and right where
-    it is not. And each row must come out in every batch as it comes out alone (in the smallest
-    batch, where a form does not take single samples).
+    it is not. And each row must come out in every batch as it comes out alone (as the first row of
+    the smallest batch, where a form does not take single samples).
 
     Args:
         runtime: an open runtime.
@@ -142,7 +142,8 @@ def _rows_alone(
     smallest = min(sizes)
     alone: dict[int, dict[str, Array]] = {}
     worst: Parity | None = None
-    for size in sorted(set(sizes) - {smallest}):
+    alone_is = "alone" if smallest == 1 else f"as the first of {smallest}"
+    for size in sorted(set(sizes) - {smallest}) or [smallest]:
         together = infer(runtime, golden.at_batch(size).inputs)
         for row in _spread(size):
             sample = row % golden.rows
@@ -154,7 +155,7 @@ def _rows_alone(
             verdict = compare(in_batch, one, limits, [row])
             if not verdict.passed:
                 return verdict, (
-                    f"row {row} comes out differently in a batch of {size} than alone: "
+                    f"row {row} comes out differently in a batch of {size} than {alone_is}: "
                     f"{verdict.reason}; its result depends on the samples beside it"
                 )
             if worst is None or verdict.used_share >= worst.used_share:

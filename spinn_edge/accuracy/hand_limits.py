@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from spinn_edge.accuracy.parity import Parity
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import PRECISIONS, Manifest
 from spinn_edge.core.tensors import Array
@@ -107,6 +108,32 @@ def shares_by_hand(manifest: Manifest, precision: str) -> dict[str, Array]:
                 for output, channel in places:
                     shares[output][channel] = chosen[key]
     return shares
+
+
+def chosen_share(shares: Mapping[str, Array], output: str, channel: int | None) -> float | None:
+    """Return a channel's share that was chosen by hand; None where the default holds.
+
+    Args:
+        shares: what :func:`shares_by_hand` returned.
+        output: its name.
+        channel: its number; None for no channel.
+    """
+    if channel is None or output not in shares:
+        return None
+    share = float(shares[output][channel])
+    return None if np.isnan(share) else share
+
+
+def marked(parity: Parity, manifest: Manifest, precision: str) -> Parity:
+    """Return a verdict that says whether its limit was chosen by hand.
+
+    Args:
+        parity: a verdict against limits of this manifest.
+        manifest: says what was chosen.
+        precision: which of the bundle's files was compared.
+    """
+    shares = shares_by_hand(manifest, precision)
+    return replace(parity, share_by_hand=chosen_share(shares, parity.output, parity.channel))
 
 
 def channels_by_name(manifest: Manifest) -> dict[str, tuple[tuple[str, int], ...]]:

@@ -29,6 +29,8 @@ class Parity:
         reason: why it failed; None when it passed.
         channel: number of the channel with the least margin; None where the outputs could not be
             compared.
+        share_by_hand: share of the scale behind ``tolerance`` where somebody chose it by hand; see
+            :func:`spinn_edge.accuracy.hand_limits.marked`.
     """
 
     passed: bool
@@ -37,6 +39,7 @@ class Parity:
     tolerance: float | None
     reason: str | None = None
     channel: int | None = None
+    share_by_hand: float | None = None
 
     @property
     def used_share(self) -> float:

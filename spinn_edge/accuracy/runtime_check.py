@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
 
 from spinn_edge.accuracy.batch_proof import describe_served, prove_batches
 from spinn_edge.accuracy.golden_check import check_golden, golden_limits, rounding_of
-from spinn_edge.accuracy.hand_limits import shares_by_hand
+from spinn_edge.accuracy.hand_limits import chosen_share, marked, shares_by_hand
 from spinn_edge.accuracy.parity import Parity, against_eager
 from spinn_edge.accuracy.search import SearchRequest, search_shares, search_worst
 from spinn_edge.core.errors import SpinnEdgeError
 from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import PRECISIONS, Manifest
 from spinn_edge.core.proofs import BatchProof, SearchProof
-from spinn_edge.core.tensors import Array
 from spinn_edge.runtimes.base import Runtime, RuntimeFacts
 
 SEARCH_BATCH = 1024
@@ -153,9 +150,7 @@ def check_runtime(
         except SpinnEdgeError as exc:
             checks.append(failed_check(name, precision, batch, str(exc)))
         else:
-            check = _check(name, precision, batch, parity)
-            share = _by_hand(by_hand, parity.output, parity.channel)
-            checks.append(replace(check, share_by_hand=share))
+            checks.append(_check(name, precision, batch, marked(parity, manifest, precision)))
     if not all(check.passed for check in checks):
         return RuntimeChecks(checks=_with_sizes(checks, runtime, golden, manifest))
     alone = against_eager(manifest.parity, rounding, by_hand)
@@ -168,7 +163,7 @@ def check_runtime(
         runtime=name,
         precision=precision,
         proof=proof,
-        share_by_hand=_by_hand(by_hand, proof.output, proof.channel),
+        share_by_hand=chosen_share(by_hand, proof.output, proof.channel),
     )
     if search is None or not proof.passed:
         return RuntimeChecks(checks=tuple(checks), batch=batch_check)
@@ -187,7 +182,7 @@ def check_runtime(
             runtime=name,
             precision=precision,
             found=found,
-            share_by_hand=_by_hand(by_hand, found.output, found.channel),
+            share_by_hand=chosen_share(by_hand, found.output, found.channel),
         ),
     )
 
@@ -221,14 +216,8 @@ def _check(name: str, precision: str, batch: int, parity: Parity) -> Check:
         precision=precision,
         output=parity.output,
         channel=parity.channel,
+        share_by_hand=parity.share_by_hand,
     )
-
-
-def _by_hand(shares: Mapping[str, Array], output: str, channel: int | None) -> float | None:
-    if channel is None or output not in shares:
-        return None
-    share = float(shares[output][channel])
-    return None if np.isnan(share) else share
 
 
 def _with_sizes(

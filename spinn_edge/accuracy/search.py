@@ -16,7 +16,7 @@ from spinn_edge.accuracy.parity import channel_shares
 from spinn_edge.accuracy.search_scores import Evaluate, SampleScores, score_samples
 from spinn_edge.accuracy.search_space import InputRange, draw_corners, range_of
 from spinn_edge.core.golden import Golden
-from spinn_edge.core.manifest import OutputTolerance
+from spinn_edge.core.manifest import Manifest, OutputTolerance
 from spinn_edge.core.proofs import SearchProof
 from spinn_edge.core.tensors import Array
 from spinn_edge.runtimes.base import Runtime
@@ -54,7 +54,11 @@ class SearchPlan:
     seed: int = 0
 
     def for_model(self, flops_per_sample: int | None) -> SearchPlan:
-        """Return the plan with as many samples as ``most_flops`` allows."""
+        """Return the plan with as many samples as ``most_flops`` allows.
+
+        Args:
+            flops_per_sample: see :func:`cost_of`.
+        """
         total = self.random + self.corners + self.steps
         share = min(1.0, self.most_flops / (total * max(flops_per_sample or 1, 1)))
 
@@ -86,6 +90,23 @@ class SearchRequest:
     exact: Evaluate
     eager: Evaluate
     plan: SearchPlan = SearchPlan()
+
+
+def cost_of(manifest: Manifest) -> int | None:
+    """Return the FLOPs of a sample, or a bound on them where they were not counted.
+
+    The bound: every weight is used once at every place of the input, channels left out.
+
+    Args:
+        manifest: of the model.
+
+    Returns:
+        None where nothing is known.
+    """
+    if manifest.flops_per_sample is not None or manifest.parameters is None:
+        return manifest.flops_per_sample
+    places = max(math.prod(size or 1 for size in spec.shape[2:]) for spec in manifest.inputs)
+    return 2 * manifest.parameters * places
 
 
 def search_shares(

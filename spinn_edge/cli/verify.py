@@ -147,7 +147,7 @@ def _search_request(
 
     try:
         loaded = load_model(model, load)
-        return search_request(loaded, bundle.manifest.flops_per_sample), ""
+        return search_request(loaded, bundle.manifest), ""
     except MissingDependencyError as exc:
         return None, (
             f"not searched: the reference for other inputs than the golden ones needs "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from spinn_edge.accuracy.search import SearchPlan, SearchRequest
+from spinn_edge.accuracy.search import SearchPlan, SearchRequest, cost_of
+from spinn_edge.core.manifest import Manifest
 from spinn_edge.export.derivatives import derivative_reference, named_as_before
 from spinn_edge.export.reference import Reference, module_reference, onnx_reference
 from spinn_edge.models.loading import LoadedModel
@@ -27,18 +28,18 @@ def reference_of(loaded: LoadedModel) -> Reference:
 
 
 def search_request(
-    loaded: LoadedModel, flops_per_sample: int | None, plan: SearchPlan | None = None
+    loaded: LoadedModel, manifest: Manifest, plan: SearchPlan | None = None
 ) -> SearchRequest:
     """Return what :func:`spinn_edge.accuracy.verification.verify_bundle` needs for a search.
 
     Args:
         loaded: the model.
-        flops_per_sample: of the manifest; a large model gets fewer samples.
+        manifest: of its bundle; a large model gets fewer samples.
         plan: how far to look; None for the usual.
 
     Raises:
         BundleError, MissingDependencyError: as :func:`reference_of`.
     """
     reference = reference_of(loaded)
-    chosen = (plan or SearchPlan()).for_model(flops_per_sample)
+    chosen = (plan or SearchPlan()).for_model(cost_of(manifest))
     return SearchRequest(exact=reference.exact, eager=reference.eager, plan=chosen)

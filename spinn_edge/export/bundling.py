@@ -11,7 +11,7 @@ from pathlib import Path
 from spinn_edge import __version__
 from spinn_edge.accuracy.hand_limits import with_tolerances
 from spinn_edge.accuracy.onnx_types import count_onnx
-from spinn_edge.accuracy.search import AT_EXPORT, SearchRequest
+from spinn_edge.accuracy.search import AT_EXPORT, SearchRequest, cost_of
 from spinn_edge.core.bundle import Bundle, describe_file, finish, staged_folder
 from spinn_edge.core.golden import GOLDEN_NAME
 from spinn_edge.core.manifest import (
@@ -234,7 +234,7 @@ def _search(made: References, manifest: Manifest) -> SearchRequest:
     return SearchRequest(
         exact=made.reference.exact,
         eager=made.reference.eager,
-        plan=AT_EXPORT.for_model(manifest.flops_per_sample),
+        plan=AT_EXPORT.for_model(cost_of(manifest)),
     )
 
 

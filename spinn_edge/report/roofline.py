@@ -15,6 +15,7 @@ from spinn_edge.bench.understanding.roofline import (
     RooflineRow,
 )
 from spinn_edge.bench.understanding.work import ENDS, EVERY_LAYER, WEIGHTS_ONLY
+from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.report import formatting as f
 from spinn_edge.report.notices import notice_lines
 from spinn_edge.report.sheet import Sheet
@@ -48,8 +49,10 @@ def roofline_words(rows: Sequence[RooflineRow]) -> list[str]:
     """Return what each row is bound by and what helps, then what was not judged, and why."""
     held = [(row, row.roofline) for row in rows if row.roofline is not None]
     lines = [f"{_name(row, rows)}: {_verdict(row, roofline)}" for row, roofline in held]
-    if any(row.precision == "fp16" for row, _ in held):
-        lines.append("fp16 rows are held against float32 products: a CPU may have faster ones")
+    lower = dict.fromkeys(row.precision for row, _ in held if row.precision != PRECISIONS[0])
+    if lower:
+        names = " and ".join(lower)
+        lines.append(f"{names} rows are held against float32 products: a CPU may have faster ones")
     for bundle, counted in dict.fromkeys((row.bundle, row.counted) for row, _ in held):
         if counted != EVERY_LAYER:
             lines.append(

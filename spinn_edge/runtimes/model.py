@@ -104,7 +104,8 @@ def open_runtime(
         bundle: folder that ``spinn-edge export`` wrote, or a loaded :class:`Bundle`.
         runtime: a name from ``spinn-edge runtimes``.
         threads: CPU threads inside one operator. PyTorch keeps this number per process.
-        precision: ``fp32``, ``fp16`` or ``int8``: which of the bundle's files of the runtime's format.
+        precision: ``fp32``, ``fp16`` or ``int8``: which of the bundle's files of the runtime's
+            format.
         tf32: let a GPU round the factors of float32 products to TF32; an engine has this built in.
         on_mismatch: what to do about an engine that does not fit this machine: ``error``,
             ``rebuild`` it from the bundle's ONNX file, or ``fallback`` to ort-cuda, then ort-cpu.

@@ -12,7 +12,7 @@ EVERY_LAYER, ENDS, WEIGHTS_ONLY = "every layer", "inputs and outputs", "weights 
 """Of which activations the bytes were counted."""
 
 _FLOAT32_BYTES = 4
-_BYTES = dict(zip(PRECISIONS, (_FLOAT32_BYTES, 2), strict=True))
+_BYTES = dict(zip(PRECISIONS, (_FLOAT32_BYTES, 2, 1), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ def work_of(
 ) -> Work | None:
     """Count what one inference does at least.
 
-    Weights and activations between layers are of the precision, inputs and outputs float32. Without
+    Weights and activations between layers are of the precision, inputs and outputs float32; an int8
+    file keeps some of them larger, which makes the bytes too few. Without
     an MLP's widths, activations between layers are not counted, and without a manifest nor are
     inputs and outputs: bytes are then too few, never too many.
 

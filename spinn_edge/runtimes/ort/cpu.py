@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import InferenceError, first_line, install_command
+from spinn_edge.core.manifest import FileEntry
 from spinn_edge.core.optional import installed_version, require
 from spinn_edge.core.tensors import Array, Feeds, TensorSpec, are_as_before, batch_of, check_feeds
 from spinn_edge.runtimes.base import Availability, OpenOptions, RuntimeFacts, only_file
@@ -17,6 +19,14 @@ HALF_ON_CPU = (
     "ONNX Runtime's CPU provider computes this float16 file in float32 "
     "(seen on x86-64, onnxruntime 1.31.1): half the bytes on disk, the speed of float32"
 )
+
+INT8_BY_FORM = {
+    "dynamic": "this int8 file takes its ranges from each batch, so a row's outputs depend a "
+    "little on the rows beside it",
+    "weight-only": "this int8 file keeps its weights alone in 8 bits; ONNX Runtime computes it "
+    "in float32",
+}
+"""What belongs beside figures of an int8 file, by the form that the manifest says."""
 
 
 class OnnxRuntime:
@@ -131,9 +141,16 @@ def open_cpu(bundle: Bundle, options: OpenOptions) -> OnnxRuntime:
     session = open_session(
         ort, bundle.path_of(file), CPU, threads=options.threads, spinning=options.spinning
     )
-    notices = (HALF_ON_CPU,) if file.precision == "fp16" else ()
-    facts = RuntimeFacts(file=file.path, notices=notices)
+    facts = RuntimeFacts(file=file.path, notices=_notices(file))
     return OnnxRuntime(session, bundle.manifest.outputs, facts)
+
+
+def _notices(file: FileEntry) -> tuple[str, ...]:
+    if file.precision == "fp16":
+        return (HALF_ON_CPU,)
+    made = file.details.get("quantization")
+    form = made.get("form") if isinstance(made, Mapping) else None
+    return (INT8_BY_FORM[form],) if form in INT8_BY_FORM else ()
 
 
 def probe_cpu() -> Availability:

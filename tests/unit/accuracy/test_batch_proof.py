@@ -131,6 +131,21 @@ def test_a_form_that_takes_no_single_sample_is_compared_with_its_smallest_batch(
     assert set(sizes) == {2, 8, 9}
 
 
+def test_rows_of_a_fixed_batch_are_compared_in_other_places(bundle):
+    """A form of one size: a row must come out alike as the first and as the third."""
+    proof = prove(bundle, up_to(4), (4,), fixed=4)
+    assert (proof.passed, proof.max_abs) == (True, 0.0)
+
+    def by_place(feeds):
+        return {"y": double(feeds)["y"] + 3e-5 * (np.arange(len(feeds["x"]))[:, None] == 2)}
+
+    proof = prove(bundle, up_to(4, by_place), (4,), fixed=4)
+    assert proof.reason is not None
+    assert proof.reason.startswith(
+        "row 2 comes out differently in a batch of 4 than as the first of 4"
+    )
+
+
 def test_rows_alone_are_bounded_in_number(bundle):
     golden = bundle.golden().at_batch(200)
     runtime = FakeRuntime(double)

@@ -10,10 +10,12 @@ import pytest
 from spinn_edge.accuracy.golden_check import golden_limits
 from spinn_edge.accuracy.hand_limits import (
     channels_by_name,
+    marked,
     parse_tolerances,
     shares_by_hand,
     with_tolerances,
 )
+from spinn_edge.accuracy.parity import Parity
 from spinn_edge.accuracy.verification import verify_bundle
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import (
@@ -178,3 +180,12 @@ def test_wider_passes_and_tighter_fails_what_the_default_would_judge_otherwise(
     off = 1e-4 * np.asarray(limit.scale)
     assert bool((off <= limits).all()) == passed
     assert not (off <= golden_limits(tiny_bundle.manifest, "fp32", RuntimeFacts())["output"]).any()
+
+
+def test_a_verdict_says_that_its_limit_was_chosen_by_hand(manifest):
+    chosen = with_tolerances(manifest, {"heat": 1e-3})
+    for channel, share in ((0, None), (1, 1e-3), (None, None)):
+        verdict = Parity(passed=True, output="y", max_abs=0.0, tolerance=1.0, channel=channel)
+        assert marked(verdict, chosen, "fp32").share_by_hand == share
+    unknown = Parity(passed=False, output="", max_abs=None, tolerance=None, channel=0)
+    assert marked(unknown, chosen, "fp32").share_by_hand is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from spinn_edge.accuracy.search import (
     MARGIN,
     SearchPlan,
     SearchRequest,
+    cost_of,
     search_shares,
     search_worst,
     shorten,
@@ -22,6 +24,7 @@ from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import PRECISIONS, OutputTolerance
 from spinn_edge.core.proofs import SearchProof
+from spinn_edge.core.tensors import TensorSpec
 from tests.fakes.runtime import FakeRuntime
 
 PLAN = SearchPlan(random=200, corners=64, steps=400)
@@ -312,3 +315,13 @@ def test_low_precisions_get_room_for_rounding_that_adds_up_and_limits_by_hand_no
         shares = search_shares({"y": limit}, precision, second)["y"]
         np.testing.assert_allclose(shares, [expected, 1e-3])
     assert set(MARGIN) == set(PRECISIONS)
+
+
+def test_what_a_sample_costs_is_bounded_where_it_was_not_counted(tiny_bundle):
+    manifest = tiny_bundle.manifest
+    assert cost_of(manifest) == manifest.flops_per_sample
+    uncounted = replace(manifest, flops_per_sample=None, parameters=1000)
+    assert cost_of(uncounted) == 2000
+    images = (TensorSpec("x", (None, 3, 8, 4), np.dtype(np.float32)),)
+    assert cost_of(replace(uncounted, inputs=images)) == 64000
+    assert cost_of(replace(uncounted, parameters=None)) is None

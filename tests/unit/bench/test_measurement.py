@@ -190,6 +190,8 @@ def test_a_row_has_its_published_keys_and_values():
             "max_abs": 1e-6,
             "tolerance": 1e-4,
             "reason": None,
+            "channel": None,
+            "share_by_hand": None,
         },
         "footprints": [],
         "file_bytes": 99,

@@ -170,7 +170,7 @@ def test_each_job_is_announced(bundles, jobs):
         ({"runtimes": ("pt2",), "batches": ()}, "batch sizes of 1 or more"),
         ({"runtimes": ("pt2",), "batches": (1, 0)}, "batch sizes of 1 or more"),
         ({"runtimes": ("pt2",), "precisions": ()}, "at least one precision of fp32, fp16"),
-        ({"runtimes": ("pt2",), "precisions": ("fp32", "int8")}, "--precision int8: expected"),
+        ({"runtimes": ("pt2",), "precisions": ("fp32", "int4")}, "--precision int4: expected"),
         ({"runtimes": ("pt2",), "boundaries": ("gpu",)}, "--boundary gpu: expected main, all, or"),
         ({"runtimes": ("pt2",), "on_mismatch": "x"}, "--on-mismatch x: expected one of error"),
         ({"runtimes": ("pt2",), "threads": 0}, "--threads must be at least 1, got 0"),

@@ -66,6 +66,12 @@ def test_every_form_is_written_proved_and_runs_at_any_batch(form, tmp_path):
     golden = bundle.golden()
     scale = np.abs(golden.outputs["output"]).max(axis=0)
     with open_runtime(bundle, runtime="ort-cpu", precision="int8") as model:
+        told = {
+            DYNAMIC: "this int8 file takes its ranges from each batch",
+            WEIGHT_ONLY: "this int8 file keeps its weights alone in 8 bits",
+        }
+        notices = " ".join(model.facts.notices)
+        assert notices.startswith(told[form]) if form in told else notices == ""
         for rows in (1, 2, 7, MAX_BATCH):
             sample = golden.at_batch(rows)
             error = np.abs(model(sample.inputs) - sample.outputs["output"]) / scale

@@ -94,7 +94,7 @@ def test_a_file_without_bounds_must_be_right_beyond_the_largest_batch(prove_with
         y = double(feeds)["y"]
         return {"y": y + (len(y) == 9)}
 
-    with pytest.raises(ExportError, match="fake was exported but batch 9: .* differs by 1"):
+    with pytest.raises(ExportError, match=r"fake was exported but batch 9: .* differs by 1"):
         prove_with(off)
 
 
@@ -124,7 +124,8 @@ def wrong_in_a_corner(feeds):
 
 def test_a_corner_that_golden_inputs_do_not_reach_is_refused(prove_with):
     assert prove_with(wrong_in_a_corner).search is None
-    with pytest.raises(ExportError, match="beyond the golden inputs: output 'y' .*, 1 of 8 corners") as got:
+    words = "beyond the golden inputs: output 'y' .*, 1 of 8 corners"
+    with pytest.raises(ExportError, match=words) as got:
         prove_with(wrong_in_a_corner, search=search_of(twice))
     assert "x = [" in str(got.value)
     found = prove_with(double, search=search_of(twice)).search

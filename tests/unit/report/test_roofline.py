@@ -84,7 +84,9 @@ def test_threads_and_precision_are_named_where_they_differ():
     words = roofline_words([COMPUTED, other])
     assert words[0].startswith("pruned, ort-cpu, fp32, threads 1, batch 1: ")
     assert words[1].startswith("pruned, ort-cpu, fp16, threads 2, batch 1: ")
-    assert any("float32 products" in line for line in words)
+    assert any(line.startswith("fp16 rows are held against float32 products") for line in words)
+    more = roofline_words([other, dataclasses.replace(COMPUTED, precision="int8")])
+    assert any(line.startswith("fp16 and int8 rows are held against") for line in more)
 
 
 def test_what_was_not_counted_is_said_once_a_bundle():

@@ -66,7 +66,7 @@ def test_every_choice_reaches_the_runtime(tmp_path, monkeypatch):
     assert opened == [OpenOptions(**choices), OpenOptions()]
 
 
-@pytest.mark.parametrize("choice", [{"precision": "int8"}, {"on_mismatch": "ignore"}])
+@pytest.mark.parametrize("choice", [{"precision": "int4"}, {"on_mismatch": "ignore"}])
 def test_an_unknown_choice_is_refused_by_its_option(tiny_bundle, choice):
     (name,) = choice
     with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} .*: expected one of"):

@@ -106,6 +106,11 @@ def test_float16_halves_everything_but_inputs_and_outputs():
     assert work.bytes_moved == 2 * 210_000 + 3 * (4 * (18 + 2) + 2 * 2 * 285)
 
 
+def test_int8_quarters_them():
+    work = counted_in(PRUNED, 3, "int8")
+    assert work.bytes_moved == 210_000 + 3 * (4 * (18 + 2) + 2 * 285)
+
+
 def test_without_widths_inputs_and_outputs_are_counted_from_the_manifest(tmp_path):
     manifest = doubling_bundle(tmp_path / "bundle").manifest
     work = counted_in(UNKNOWN_WIDTHS, 5, "fp32", manifest)
