@@ -6,13 +6,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spinn_edge.accuracy.comparison import OutputComparator
-    from spinn_edge.accuracy.difference_figure import visualize_diff
-    from spinn_edge.accuracy.divergence import locate_divergence
-    from spinn_edge.accuracy.error_waterfall import waterfall
-    from spinn_edge.accuracy.physics import check_physics
-    from spinn_edge.accuracy.physics_questions import PhysicsLimits, PhysicsQuestions
-    from spinn_edge.accuracy.validation import AccuracyValidator, validate_optimization
+    from spinn_edge.accuracy.divergence.locating import locate_divergence
+    from spinn_edge.accuracy.divergence.waterfall import waterfall
+    from spinn_edge.accuracy.physics.checks import check_physics
+    from spinn_edge.accuracy.physics.questions import PhysicsLimits, PhysicsQuestions
+    from spinn_edge.accuracy.validation.comparison import OutputComparator
+    from spinn_edge.accuracy.validation.difference_figure import visualize_diff
+    from spinn_edge.accuracy.validation.validator import AccuracyValidator, validate_optimization
 
 __all__ = [
     "AccuracyValidator",
@@ -27,15 +27,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AccuracyValidator": "validation",
-    "OutputComparator": "comparison",
-    "PhysicsLimits": "physics_questions",
-    "PhysicsQuestions": "physics_questions",
-    "check_physics": "physics",
-    "locate_divergence": "divergence",
-    "validate_optimization": "validation",
-    "visualize_diff": "difference_figure",
-    "waterfall": "error_waterfall",
+    "AccuracyValidator": "validation.validator",
+    "OutputComparator": "validation.comparison",
+    "PhysicsLimits": "physics.questions",
+    "PhysicsQuestions": "physics.questions",
+    "check_physics": "physics.checks",
+    "locate_divergence": "divergence.locating",
+    "validate_optimization": "validation.validator",
+    "visualize_diff": "validation.difference_figure",
+    "waterfall": "divergence.waterfall",
 }
 
 

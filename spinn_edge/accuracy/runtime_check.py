@@ -9,7 +9,7 @@ from spinn_edge.accuracy.batch_proof import describe_served, prove_batches
 from spinn_edge.accuracy.golden_check import check_golden, golden_limits, rounding_of
 from spinn_edge.accuracy.hand_limits import chosen_share, marked, shares_by_hand
 from spinn_edge.accuracy.parity import Parity, against_eager
-from spinn_edge.accuracy.search import SearchRequest, search_shares, search_worst
+from spinn_edge.accuracy.search.worst_input import SearchRequest, search_shares, search_worst
 from spinn_edge.core.errors import SpinnEdgeError
 from spinn_edge.core.golden import Golden
 from spinn_edge.core.manifest import PRECISIONS, Manifest

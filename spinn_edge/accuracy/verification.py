@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from spinn_edge.accuracy.golden_check import check_reference, stale_golden
-from spinn_edge.accuracy.precision_truth import Claim, check_claims
+from spinn_edge.accuracy.precision.truth import Claim, check_claims
 from spinn_edge.accuracy.runtime_check import (
     BatchCheck,
     Check,
@@ -14,7 +14,7 @@ from spinn_edge.accuracy.runtime_check import (
     check_runtime,
     failed_check,
 )
-from spinn_edge.accuracy.search import SearchRequest
+from spinn_edge.accuracy.search.worst_input import SearchRequest
 from spinn_edge.accuracy.weight_check import explain_weights
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import SpinnEdgeError, UsageError

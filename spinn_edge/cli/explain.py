@@ -28,7 +28,7 @@ def explain(
     ] = 5,
     seconds: Annotated[
         float, typer.Option(help="Most time for samples, for each batch size and launch.")
-    ] = 0.3,
+    ] = 0.2,
     timeout: Annotated[
         float, typer.Option(help="Seconds after which a launch is ended.", min=1)
     ] = 300.0,

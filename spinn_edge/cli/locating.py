@@ -51,9 +51,9 @@ def show_divergence(
 
     Raises:
         ParityError: a layer is beyond tolerance.
-        SpinnEdgeError: as :func:`spinn_edge.accuracy.divergence.locate_divergence`.
+        SpinnEdgeError: as :func:`spinn_edge.accuracy.divergence.locating.locate_divergence`.
     """
-    from spinn_edge.accuracy.divergence import locate_divergence
+    from spinn_edge.accuracy.divergence.locating import locate_divergence
     from spinn_edge.core.errors import ParityError
     from spinn_edge.core.manifest import PRECISIONS
     from spinn_edge.report.divergence import (

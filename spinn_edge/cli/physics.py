@@ -11,7 +11,7 @@ import typer
 from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
-    from spinn_edge.accuracy.physics_questions import Residual
+    from spinn_edge.accuracy.physics.questions import Residual
 
 
 def physics(
@@ -76,8 +76,8 @@ def physics(
     trust_engine_code: o.TrustEngineCode = False,
 ) -> None:
     """Check derivatives, slopes and equations, before and after, through what is deployed."""
-    from spinn_edge.accuracy.physics import check_physics
-    from spinn_edge.accuracy.physics_questions import PhysicsLimits, PhysicsQuestions
+    from spinn_edge.accuracy.physics.checks import check_physics
+    from spinn_edge.accuracy.physics.questions import PhysicsLimits, PhysicsQuestions
     from spinn_edge.cli.compare import share
     from spinn_edge.cli.output import Printer
     from spinn_edge.core.bundle import Bundle

@@ -11,7 +11,7 @@ import typer
 from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
-    from spinn_edge.accuracy.tolerances import Limit
+    from spinn_edge.accuracy.validation.tolerances import Limit
 
 
 def validate(
@@ -77,10 +77,10 @@ def validate(
     trust_engine_code: o.TrustEngineCode = False,
 ) -> None:
     """Judge MODEL against its baseline on labelled data: drift of outputs and loss of score."""
-    from spinn_edge.accuracy.difference_figure import check_figure_path, visualize_diff
-    from spinn_edge.accuracy.evaluators import bundle_evaluator
-    from spinn_edge.accuracy.tolerances import TOLERANCE
-    from spinn_edge.accuracy.validation import AccuracyValidator
+    from spinn_edge.accuracy.validation.difference_figure import check_figure_path, visualize_diff
+    from spinn_edge.accuracy.validation.evaluators import bundle_evaluator
+    from spinn_edge.accuracy.validation.tolerances import TOLERANCE
+    from spinn_edge.accuracy.validation.validator import AccuracyValidator
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import ParityError

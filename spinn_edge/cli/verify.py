@@ -9,7 +9,7 @@ import typer
 from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
-    from spinn_edge.accuracy.search import SearchRequest
+    from spinn_edge.accuracy.search.worst_input import SearchRequest
     from spinn_edge.core.bundle import Bundle
     from spinn_edge.models.loading import LoadOptions
 

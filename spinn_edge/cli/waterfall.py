@@ -53,8 +53,8 @@ def waterfall(
     trust_engine_code: o.TrustEngineCode = False,
 ) -> None:
     """Show what pruning, export, precision and engine each add to a model's error."""
-    from spinn_edge.accuracy import error_waterfall
-    from spinn_edge.accuracy.bundle_forms import bundle_forms
+    from spinn_edge.accuracy.divergence import waterfall as error_waterfall
+    from spinn_edge.accuracy.divergence.bundle_forms import bundle_forms
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import ParityError
@@ -134,7 +134,7 @@ def _samples(
     """Return inputs, targets, names of the channels and where the samples came from."""
     import numpy as np
 
-    from spinn_edge.accuracy.labelled import load_labelled
+    from spinn_edge.accuracy.validation.labelled import load_labelled
     from spinn_edge.core.errors import UsageError
     from spinn_edge.core.tensors import describe
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spinn_edge.accuracy.search import SearchPlan, SearchRequest, cost_of
+from spinn_edge.accuracy.search.worst_input import SearchPlan, SearchRequest, cost_of
 from spinn_edge.core.manifest import Manifest
 from spinn_edge.export.derivatives import derivative_reference, named_as_before
 from spinn_edge.export.reference import Reference, module_reference, onnx_reference

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from spinn_edge import __version__
 from spinn_edge.accuracy.hand_limits import with_tolerances
-from spinn_edge.accuracy.onnx_types import count_onnx
-from spinn_edge.accuracy.search import AT_EXPORT, SearchRequest, cost_of
+from spinn_edge.accuracy.precision.onnx_types import count_onnx
+from spinn_edge.accuracy.search.worst_input import AT_EXPORT, SearchRequest, cost_of
 from spinn_edge.core.bundle import Bundle, describe_file, finish, staged_folder
 from spinn_edge.core.golden import GOLDEN_NAME
 from spinn_edge.core.manifest import (

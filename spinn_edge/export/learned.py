@@ -9,7 +9,11 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from spinn_edge.accuracy.metrics import linear_regression, predict_linear, score_predictions
+from spinn_edge.accuracy.metrics.regression import (
+    linear_regression,
+    predict_linear,
+    score_predictions,
+)
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import (
     Architecture,

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from spinn_edge.accuracy.onnx_types import count_onnx
-from spinn_edge.accuracy.precision_truth import check_precision
+from spinn_edge.accuracy.precision.onnx_types import count_onnx
+from spinn_edge.accuracy.precision.truth import check_precision
 from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError, first_line
 from spinn_edge.core.manifest import FileEntry

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from spinn_edge.accuracy.onnx_types import count_onnx
+from spinn_edge.accuracy.precision.onnx_types import count_onnx
 from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError, first_line
 from spinn_edge.core.manifest import PRECISIONS, FileEntry

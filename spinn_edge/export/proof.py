@@ -12,7 +12,7 @@ from spinn_edge.accuracy.golden_check import check_golden, rounding_of
 from spinn_edge.accuracy.hand_limits import shares_by_hand
 from spinn_edge.accuracy.parity import against_eager
 from spinn_edge.accuracy.runtime_check import search_batch, verification_batches
-from spinn_edge.accuracy.search import SearchRequest, search_shares, search_worst
+from spinn_edge.accuracy.search.worst_input import SearchRequest, search_shares, search_worst
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import ExportError, InferenceError
 from spinn_edge.core.golden import Golden

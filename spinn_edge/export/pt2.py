@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from spinn_edge.accuracy.precision_truth import check_precision
-from spinn_edge.accuracy.torch_types import count_pt2
+from spinn_edge.accuracy.precision.torch_types import count_pt2
+from spinn_edge.accuracy.precision.truth import check_precision
 from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError, first_line
 from spinn_edge.core.manifest import PRECISIONS, FileEntry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from spinn_edge.accuracy.type_counts import LEAST_SHARE
+from spinn_edge.accuracy.precision.type_counts import LEAST_SHARE
 from spinn_edge.core.errors import ExportError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from spinn_edge.accuracy.metrics import r2_score
+from spinn_edge.accuracy.metrics.regression import r2_score
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import ExportError, UsageError
 from spinn_edge.core.golden import Golden

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spinn_edge.accuracy.precision_truth import check_precision
-from spinn_edge.accuracy.torch_types import count_torchscript
+from spinn_edge.accuracy.precision.torch_types import count_torchscript
+from spinn_edge.accuracy.precision.truth import check_precision
 from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError
 from spinn_edge.core.manifest import FileEntry

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spinn_edge.accuracy.onnx_types import count_onnx
-from spinn_edge.accuracy.precision_truth import check_precision
-from spinn_edge.accuracy.type_counts import TypeCounts
+from spinn_edge.accuracy.precision.onnx_types import count_onnx
+from spinn_edge.accuracy.precision.truth import check_precision
+from spinn_edge.accuracy.precision.type_counts import TypeCounts
 from spinn_edge.core.bundle import describe_file, sha256_of
 from spinn_edge.core.errors import (
     ExportError,

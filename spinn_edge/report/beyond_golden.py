@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from spinn_edge.accuracy.parity import LIMITS
 from spinn_edge.accuracy.runtime_check import BatchCheck, SearchCheck
-from spinn_edge.accuracy.search import shorten
+from spinn_edge.accuracy.search.worst_input import shorten
 from spinn_edge.accuracy.verification import Verification
 from spinn_edge.report import formatting as f
 

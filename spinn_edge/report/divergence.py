@@ -10,8 +10,8 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from spinn_edge.accuracy.divergence import Divergence, LayerComparison
-from spinn_edge.accuracy.tensor_statistics import TensorStatistics
+from spinn_edge.accuracy.divergence.locating import Divergence, LayerComparison
+from spinn_edge.accuracy.divergence.tensor_statistics import TensorStatistics
 from spinn_edge.core.decode import encode
 from spinn_edge.report import formatting as f
 

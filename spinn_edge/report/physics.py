@@ -9,7 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from spinn_edge.accuracy.physics_result import (
+from spinn_edge.accuracy.physics.result import (
     DerivativeCheck,
     MonotoneCheck,
     PhysicsReport,

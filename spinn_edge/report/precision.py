@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spinn_edge.accuracy.precision_truth import Claim
+from spinn_edge.accuracy.precision.truth import Claim
 from spinn_edge.core.manifest import FileEntry
 
 

@@ -7,7 +7,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from spinn_edge.accuracy.validation_result import OutputVerdict, ValidationResult
+from spinn_edge.accuracy.validation.result import OutputVerdict, ValidationResult
 from spinn_edge.report import formatting as f
 
 _MEANING = (

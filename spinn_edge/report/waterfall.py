@@ -10,7 +10,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from spinn_edge.accuracy.error_waterfall import OutputError, Waterfall, WaterfallStep
+from spinn_edge.accuracy.divergence.waterfall import OutputError, Waterfall, WaterfallStep
 from spinn_edge.core.decode import encode
 from spinn_edge.report import formatting as f
 from spinn_edge.report.markdown_text import cell

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spinn_edge.accuracy.metrics import score_predictions
+from spinn_edge.accuracy.metrics.regression import score_predictions
 from spinn_edge.core.errors import ExportError, UsageError
 from spinn_edge.core.manifest import Scores
 from spinn_edge.core.tensors import Array

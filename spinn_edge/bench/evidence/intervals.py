@@ -130,10 +130,14 @@ def can_tell() -> bool:
     return installed_version("scipy") is not None
 
 
-@functools.lru_cache(maxsize=4096)  # tables, JSON and remarks ask for the same ones
 def _geometric_interval(values: tuple[float, ...]) -> Interval | None:
     if len(values) < FEWEST_LAUNCHES or not can_tell():
         return None
+    return _bootstrapped(values)
+
+
+@functools.lru_cache(maxsize=4096)  # tables, JSON and remarks ask for the same ones
+def _bootstrapped(values: tuple[float, ...]) -> Interval:
     if len(set(values)) == 1:  # every resample is the same: scipy would warn of it
         return Interval(low=values[0], high=values[0])
     return bootstrap((values,), lambda logs, axis: logs.mean(axis=axis))

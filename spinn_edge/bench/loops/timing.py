@@ -57,7 +57,7 @@ class TimingRule:
     warmup_s: float = 0.1
     warmup_cap_s: float = 1.0
     steady_within: float = 0.05
-    budget_s: float = 0.3
+    budget_s: float = 0.2
     median_within: float = 0.005
     most_samples: int = 10_000
     fewest_samples: int = 30
@@ -223,9 +223,8 @@ def repeat(
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Collect garbage before and not inside: it is the harness's, not the model's (as timeit)."""
+    """Collect no garbage inside: that is the harness's, not the model's, as timeit has it."""
     collecting = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from spinn_edge.accuracy.golden_check import check_golden, golden_limits
+from spinn_edge.accuracy.hand_limits import marked
 from spinn_edge.bench.boundaries import BOUND, BOUNDARIES, HOST_TO_HOST
 from spinn_edge.bench.loops.row_timing import in_turn, time_row
 from spinn_edge.bench.loops.sweep import Sweep, end_of_sweep
@@ -200,7 +201,8 @@ def _time_batch(job: Job, bundle: Bundle, runtime: Runtime, batch: int) -> Itera
 
     try:
         limits = golden_limits(bundle.manifest, job.options.precision, runtime.facts)
-        parity = check_golden(runtime, golden, batch, limits)
+        found = check_golden(runtime, golden, batch, limits)
+        parity = marked(found, bundle.manifest, job.options.precision)
     except (SpinnEdgeError, MemoryError) as exc:
         yield from (without_time(row, exc) for row in rows)
         return

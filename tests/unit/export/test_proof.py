@@ -3,7 +3,7 @@ import contextlib
 import numpy as np
 import pytest
 
-from spinn_edge.accuracy.search import SearchPlan, SearchRequest
+from spinn_edge.accuracy.search.worst_input import SearchPlan, SearchRequest
 from spinn_edge.core.errors import ExportError, InferenceError, RuntimeUnavailableError
 from spinn_edge.export.proof import prove
 from spinn_edge.runtimes import registry

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from spinn_edge.accuracy.divergence import Divergence, LayerComparison
-from spinn_edge.accuracy.layer_pairs import Unmatched
-from spinn_edge.accuracy.tensor_statistics import TensorStatistics
+from spinn_edge.accuracy.divergence.layer_pairs import Unmatched
+from spinn_edge.accuracy.divergence.locating import Divergence, LayerComparison
+from spinn_edge.accuracy.divergence.tensor_statistics import TensorStatistics
 from spinn_edge.report.divergence import (
     divergence_tables,
     divergence_words,

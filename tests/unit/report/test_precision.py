@@ -1,6 +1,6 @@
 import pytest
 
-from spinn_edge.accuracy.precision_truth import Claim
+from spinn_edge.accuracy.precision.truth import Claim
 from spinn_edge.core.manifest import FileEntry
 from spinn_edge.report.precision import claim_remarks, layer_words, task_remarks, weight_words
 

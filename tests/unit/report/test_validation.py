@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from spinn_edge.accuracy import AccuracyValidator, output_metrics
-from spinn_edge.accuracy.labelled import LabelledData
-from spinn_edge.accuracy.validation_result import ValidationResult
+from spinn_edge.accuracy import AccuracyValidator
+from spinn_edge.accuracy.metrics import outputs as output_metrics
+from spinn_edge.accuracy.validation.labelled import LabelledData
+from spinn_edge.accuracy.validation.result import ValidationResult
 from spinn_edge.core.errors import MissingDependencyError
 from spinn_edge.report.validation import (
     validation_remarks,

@@ -6,7 +6,7 @@ import json
 import pytest
 from rich.console import Console
 
-from spinn_edge.accuracy.error_waterfall import (
+from spinn_edge.accuracy.divergence.waterfall import (
     OutputError,
     TaskScore,
     Waterfall,

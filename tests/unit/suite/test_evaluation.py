@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from spinn_edge.accuracy.metrics import r2_score, rmse
+from spinn_edge.accuracy.metrics.regression import r2_score, rmse
 from spinn_edge.core.errors import UsageError
 from spinn_edge.suite.evaluation import choose_golden, score_on
 from spinn_edge.suite.model_in_memory import ModelInMemory

@@ -287,5 +287,5 @@ def test_garbage_collection_that_was_off_stays_off():
 
 def test_defaults_are_those_that_the_guide_states():
     default = TimingRule()
-    assert (default.warmup_runs, default.warmup_s, default.budget_s) == (20, 0.1, 0.3)
+    assert (default.warmup_runs, default.warmup_s, default.budget_s) == (20, 0.1, 0.2)
     assert (default.most_samples, default.fewest_samples) == (10_000, 30)

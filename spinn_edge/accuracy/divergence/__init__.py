@@ -1,0 +1,1 @@
+"""Where two forms part: layer by layer, and step by step."""

@@ -1,0 +1,1 @@
+"""How far two arrays lie apart, and how good predictions are."""

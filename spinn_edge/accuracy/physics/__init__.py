@@ -1,0 +1,1 @@
+"""Derivatives, residuals and slopes through every deployed form."""

@@ -1,0 +1,1 @@
+"""The worst input beyond the golden ones."""

@@ -1,0 +1,1 @@
+"""A model against its baseline, and on labelled data."""
