@@ -217,7 +217,6 @@ def test_too_few_launches_are_said():
 
 def test_missing_scipy_is_said(monkeypatch):
     monkeypatch.setattr(intervals, "installed_version", lambda name: None)
-    intervals._geometric_interval.cache_clear()
     own = steady_row(1e-5)
     found = explanation_of(threads=(probe_of(own, own, own),))
     assert any("scipy is not installed" in words for words in explanation_words(found))

@@ -97,8 +97,6 @@ def test_a_slow_down_of_fifteen_per_cent_is_found():
 
 def test_without_scipy_nothing_is_said_of_certainty(monkeypatch):
     monkeypatch.setattr(intervals, "installed_version", lambda name: None)
-    intervals._geometric_interval.cache_clear()
     assert not intervals.can_tell()
     assert median_interval([1.0, 2.0, 3.5]) is None
     assert noise_floor([1.0, 2.0, 3.0]) is not None
-    intervals._geometric_interval.cache_clear()
