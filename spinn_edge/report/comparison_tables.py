@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
@@ -24,6 +23,7 @@ from spinn_edge.report.comparison_words import (
     summary,
 )
 from spinn_edge.report.markdown_text import cell
+from spinn_edge.report.screen_table import screen_table
 
 _LATENCY_HEAD = (
     "latency",
@@ -101,13 +101,8 @@ def _fact_line(change: FactChange) -> list[str]:
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]], caption: str | None) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
-    for title in head:
-        table.add_column(
-            title.removeprefix(">"),
-            justify="right" if title[:1] == ">" else "left",
-            overflow="fold",
-        )
+    table = screen_table("", *head)
+    table.caption = caption
     for *cells, gate in lines:
         table.add_row(*map(escape, cells), f"[{_COLOURS[gate]}]{gate}[/]")
     return table

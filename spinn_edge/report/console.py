@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
@@ -29,6 +28,7 @@ from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.precision import layer_words, weight_words
 from spinn_edge.report.runtime_status import RuntimeStatus
 from spinn_edge.report.screen import FULL_WIDTH
+from spinn_edge.report.screen_table import screen_table
 
 _STATUS = {"ok": "green", "unavailable": "yellow", "failed": "red"}
 
@@ -67,7 +67,7 @@ def _latency_table(found: LatencyTable, width: int) -> Table:
 def _filled_table(found: LatencyTable, figures: Sequence[Column]) -> Table:
     names = name_columns(found.rows)
     precision = "" if several_precisions(found.rows) else f", {found.rows[0].precision}"
-    table = _table(
+    table = screen_table(
         f"{found.title}{precision}",
         *(f">{column.title}" if column.number else column.title for column in (*names, *figures)),
     )
@@ -89,7 +89,7 @@ def verification_table(verification: Verification, *, every_runtime: bool = Fals
     """
     several = len(verification.precisions) > 1
     precision = "" if several else "".join(f", {name}" for name in verification.precisions)
-    table = _table(
+    table = screen_table(
         f"Parity of {escape(verification.bundle)} with its float64 reference{precision}",
         *(("runtime", "precision") if several else ("runtime",)),
         *(">batch", ">max abs", ">tolerance", "verdict"),
@@ -129,7 +129,7 @@ def verification_table(verification: Verification, *, every_runtime: bool = Fals
 def search_table(verification: Verification) -> Table:
     """Return a line for each search: how far a form is from float64 at the worst input found."""
     several = len(verification.precisions) > 1
-    table = _table(
+    table = screen_table(
         f"Worst input in the range of {escape(verification.bundle)}'s golden inputs",
         *(("runtime", "precision") if several else ("runtime",)),
         *(f">{title}" for title in SEARCH_HEAD[:-1]),
@@ -144,7 +144,7 @@ def search_table(verification: Verification) -> Table:
 
 def runtimes_table(statuses: tuple[RuntimeStatus, ...]) -> Table:
     """Return a line for each runtime."""
-    table = _table("Runtimes on this machine", "name", "available", "version", "why not")
+    table = screen_table("Runtimes on this machine", "name", "available", "version", "why not")
     for status in statuses:
         mark = "[green]yes[/]" if status.available else "[yellow]no[/]"
         table.add_row(
@@ -155,7 +155,7 @@ def runtimes_table(statuses: tuple[RuntimeStatus, ...]) -> Table:
 
 def manifest_table(manifest: Manifest, name: str) -> Table:
     """Return the facts of a model."""
-    table = _table(escape(name), "", "value")
+    table = screen_table(escape(name), "", "value")
     widths = manifest.architecture.widths
     table.add_row(
         "architecture", escape(manifest.architecture.factory or manifest.architecture.kind)
@@ -177,7 +177,7 @@ def manifest_table(manifest: Manifest, name: str) -> Table:
 
 def files_table(bundle: Bundle) -> Table:
     """Return a line for each file of a bundle."""
-    table = _table(
+    table = screen_table(
         *("Files", "file", "format", ">size", "layers", "weight bytes", "proved against eager"),
         "sha256",
     )
@@ -200,7 +200,7 @@ def files_table(bundle: Bundle) -> Table:
 
 def scores_table(scores: Scores, title: str) -> Table:
     """Return a line for each target, the linear regression beside the network."""
-    table = _table(
+    table = screen_table(
         f"{escape(title)}: {escape(scores.source)}",
         "target",
         ">R²",
@@ -219,7 +219,7 @@ def scores_table(scores: Scores, title: str) -> Table:
 
 def audit_table(audit: PruningAudit) -> Table:
     """Return a line for each round."""
-    table = _table(
+    table = screen_table(
         "Pruning audit, share of the whole model's parameters",
         ">round",
         "widths",
@@ -236,24 +236,5 @@ def audit_table(audit: PruningAudit) -> Table:
             f"{item.requested:.2%}",
             f"{item.achieved:.2%}",
             f.magnitude(item.score),
-        )
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    """Return an empty table; a column name that starts with ``>`` is aligned right."""
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        caption_justify="left",
-        pad_edge=False,
-    )
-    for column in columns:
-        table.add_column(
-            column.removeprefix(">"),
-            justify="right" if column[:1] == ">" else "left",
-            overflow="fold",
         )
     return table

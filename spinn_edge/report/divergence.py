@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
@@ -14,6 +13,7 @@ from spinn_edge.accuracy.divergence.locating import Divergence, LayerComparison
 from spinn_edge.accuracy.divergence.tensor_statistics import TensorStatistics
 from spinn_edge.core.decode import encode
 from spinn_edge.report import formatting as f
+from spinn_edge.report.screen_table import screen_table
 
 MOST_LISTED = 12
 """Layers and nodes without a partner that the screen shows; all are in the JSON."""
@@ -73,7 +73,7 @@ def divergences_document(divergences: Sequence[Divergence]) -> dict[str, Any]:
 
 
 def _layers_table(divergence: Divergence) -> Table:
-    table = _table(
+    table = screen_table(
         f"{escape(divergence.bundle)}, {escape(divergence.file)} against {divergence.reference}; "
         f"matched by {divergence.matched_by}",
         *("layer", "node", ">scale", ">max abs", ">tolerance", ">used", "verdict"),
@@ -94,7 +94,7 @@ def _layers_table(divergence: Divergence) -> Table:
 
 
 def _tensors_table(layer: LayerComparison) -> Table:
-    table = _table(escape(layer.name), "", *(">min", ">max", ">mean", ">std", ">NaN or Inf"))
+    table = screen_table(escape(layer.name), "", *(">min", ">max", ">mean", ">std", ">NaN or Inf"))
     for name, found in (("reference", layer.reference), ("this file", layer.deployed)):
         table.add_row(name, *_figures(found))
     return table
@@ -108,7 +108,7 @@ def _figures(found: TensorStatistics) -> list[str]:
 
 
 def _unmatched_table(divergence: Divergence) -> Table:
-    table = _table("Not compared", "layer or node", "what", "why")
+    table = screen_table("Not compared", "layer or node", "what", "why")
     for item in divergence.unmatched[:MOST_LISTED]:
         table.add_row(escape(item.name), escape(item.kind), escape(item.reason))
     more = len(divergence.unmatched) - MOST_LISTED
@@ -123,19 +123,3 @@ def _at(layer: LayerComparison) -> str:
         return "no single value"
     index = ", ".join(map(str, layer.where[1:]))
     return f"sample {layer.where[0]}, index {index}" if index else f"sample {layer.where[0]}"
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in columns:
-        right = column[:1] == ">"
-        table.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", overflow="fold"
-        )
-    return table

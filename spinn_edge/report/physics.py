@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,6 +17,7 @@ from spinn_edge.accuracy.physics.result import (
 from spinn_edge.core.decode import encode
 from spinn_edge.report import formatting as f
 from spinn_edge.report.notices import notice_lines
+from spinn_edge.report.screen_table import screen_table
 
 METHODS = {
     "output": "own output",
@@ -60,7 +60,7 @@ def physics_document(report: PhysicsReport) -> dict[str, Any]:
 
 
 def _derivatives(report: PhysicsReport) -> Table:
-    table = _table(
+    table = screen_table(
         f"Derivatives of {escape(report.bundle)} against automatic differentiation in float64",
         *("runtime", "precision", "derivative", "how", ">error / scale", ">limit / scale"),
         *(">explained by rounding", "verdict"),
@@ -84,7 +84,7 @@ def _derivatives(report: PhysicsReport) -> Table:
 
 
 def _monotone(checks: Sequence[MonotoneCheck]) -> Table:
-    table = _table(
+    table = screen_table(
         "Slopes of the wrong sign, share of the samples",
         *(
             "bundle",
@@ -114,7 +114,7 @@ def _monotone(checks: Sequence[MonotoneCheck]) -> Table:
 
 
 def _residuals(checks: Sequence[ResidualCheck]) -> Table:
-    table = _table(
+    table = screen_table(
         f"Root mean square of {escape(checks[0].residual)}",
         *("bundle", "runtime", "precision", ">before", ">here", ">limit", "verdict"),
     )
@@ -137,21 +137,3 @@ def _verdict(check: MonotoneCheck | ResidualCheck) -> str:
 
 def _form(check: DerivativeCheck) -> str:
     return f"{check.runtime} {check.precision}"
-
-
-def _table(title: str, *columns: str) -> Table:
-    """Return an empty table; a column name that starts with ``>`` is aligned right."""
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for column in columns:
-        table.add_column(
-            column.removeprefix(">"),
-            justify="right" if column[:1] == ">" else "left",
-            overflow="fold",
-        )
-    return table

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
 from spinn_edge.report.markdown_text import cell
+from spinn_edge.report.screen_table import screen_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +29,8 @@ class Sheet:
 
     def to_rich(self) -> Table:
         """Return it for the screen; long texts are folded, none is cut off."""
-        table = Table(
-            title=escape(self.title),
-            title_justify="left",
-            title_style="bold",
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            caption=escape(self.caption) or None,
-            caption_justify="left",
-        )
-        for title in self.head:
-            number = title[:1] == ">"
-            table.add_column(
-                title.removeprefix(">"), justify="right" if number else "left", overflow="fold"
-            )
+        table = screen_table(escape(self.title), *self.head)
+        table.caption = escape(self.caption) or None
         for line in self.lines:
             table.add_row(*map(escape, line))
         return table

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rich import box
 from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
 from spinn_edge.accuracy.validation.result import OutputVerdict, ValidationResult
 from spinn_edge.report import formatting as f
+from spinn_edge.report.screen_table import screen_table
 
 _MEANING = (
     "Drift: largest absolute difference of the two models over the largest magnitude of the "
@@ -46,8 +46,8 @@ def validation_summary(result: ValidationResult) -> str:
 
 def _drift_table(output: OutputVerdict) -> Table:
     assert output.drift is not None
-    heads = ("drift", "allowed", "max abs", "sample", "RMS")
-    table = _table(f"Drift of {escape(output.output)}", heads)
+    heads = ("channel", ">drift", ">allowed", ">max abs", ">sample", ">RMS", "verdict")
+    table = screen_table(f"Drift of {escape(output.output)}", *heads)
     for channel, limit in zip(output.drift.channels, output.drift_limits, strict=True):
         table.add_row(
             escape(channel.channel),
@@ -62,8 +62,8 @@ def _drift_table(output: OutputVerdict) -> Table:
 
 
 def _score_table(output: OutputVerdict, score: str) -> Table:
-    heads = ("baseline", "optimized", "loss", "allowed")
-    table = _table(f"{escape(score)} of {escape(output.output)}", heads)
+    heads = ("channel", ">baseline", ">optimized", ">loss", ">allowed", "verdict")
+    table = screen_table(f"{escape(score)} of {escape(output.output)}", *heads)
     for change in output.scores:
         table.add_row(
             escape(change.channel) or "all",
@@ -78,18 +78,3 @@ def _score_table(output: OutputVerdict, score: str) -> Table:
 
 def _verdict(*, passed: bool) -> str:
     return "[green]passed[/]" if passed else "[red]failed[/]"
-
-
-def _table(title: str, heads: tuple[str, ...]) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("channel", overflow="fold")
-    for head in heads:
-        table.add_column(head, justify="right", overflow="fold")
-    table.add_column("verdict", overflow="fold")
-    return table

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -14,6 +13,7 @@ from spinn_edge.accuracy.divergence.waterfall import OutputError, Waterfall, Wat
 from spinn_edge.core.decode import encode
 from spinn_edge.report import formatting as f
 from spinn_edge.report.markdown_text import cell
+from spinn_edge.report.screen_table import screen_table
 
 MOST_OUTPUTS = 8
 """Channels that have a line each; of more, the one with the largest error stands for all."""
@@ -23,18 +23,7 @@ PRUNING = "pruning"
 
 def waterfall_table(waterfall: Waterfall) -> Table:
     """Return a line for each form and output; reasons are left to :func:`waterfall_words`."""
-    table = Table(
-        title=escape(_title(waterfall)),
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    for title in _head(waterfall):
-        right = title[:1] == ">"
-        table.add_column(
-            title.removeprefix(">"), justify="right" if right else "left", overflow="fold"
-        )
+    table = screen_table(escape(_title(waterfall)), *_head(waterfall))
     for line in _lines(waterfall, whole_reasons=False):
         table.add_row(*map(escape, line))
     return table
