@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from spinn_edge.bench.processes import contenders
-from spinn_edge.bench.processes.launch import run_in_process
+from spinn_edge.bench.processes.launch import run_in_process, run_started_together
 from spinn_edge.runtimes import registry
 from tests.fakes.runtime import ENTRY
 
@@ -22,8 +22,12 @@ def planted_runtime() -> Iterator[None]:
     command = (sys.executable, str(WORKER))
     registry.RUNTIMES["planted"] = ENTRY
     contenders.run_in_process = functools.partial(run_in_process, command=command)  # type: ignore[attr-defined]
+    contenders.run_started_together = functools.partial(  # type: ignore[attr-defined]
+        run_started_together, command=command
+    )
     try:
         yield
     finally:
         contenders.run_in_process = run_in_process  # type: ignore[attr-defined]
+        contenders.run_started_together = run_started_together  # type: ignore[attr-defined]
         del registry.RUNTIMES["planted"]

@@ -9,7 +9,8 @@ from spinn_edge.bench.boundaries import BOUNDARIES
 from spinn_edge.bench.loops.sweep import SWEEP, sizes_to_add, swept_sizes
 from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.processes.launch import run_in_process
+from spinn_edge.bench.processes.launch import run_in_process, run_started_together
+from spinn_edge.bench.processes.pairs import may_start_together
 from spinn_edge.bench.processes.pooling import pool
 from spinn_edge.bench.processes.worker import Job
 from spinn_edge.core.bundle import Bundle
@@ -70,6 +71,9 @@ def time_contenders(
     first of every other: their medians may be paired (``intervals.speedup_of``). A batch size of
     which anything failed in one launch is not tried again.
 
+    One worker takes time while all others sleep. Behind the first launch, two that follow each
+    other start together where there is a core for each; see :mod:`.pairs`.
+
     Args:
         contenders: in the order in which they are launched.
         schedule: batch sizes, launches, rules.
@@ -82,9 +86,9 @@ def time_contenders(
     launched: list[list[Row]] = [[] for _ in contenders]
     sweep = schedule.batches == SWEEP
 
-    def run(contender: Contender, rows: list[Row], launch: int, batches: tuple[int, ...]) -> None:
-        on_launch(contender, launch)
-        job = Job(
+    def job_of(place: int, batches: tuple[int, ...]) -> Job:
+        contender, rows = contenders[place], launched[place]
+        return Job(
             folder=str(contender.bundle.root),
             label=contender.label,
             runtime=contender.runtime,
@@ -97,18 +101,32 @@ def time_contenders(
             energy=schedule.energy,
             sweep=sweep,
         )
-        rows += run_in_process(job, timeout_s=schedule.timeout_s)
+
+    def run(places: Sequence[int], jobs: Sequence[Job], launch: int) -> None:
+        for place in places:
+            on_launch(contenders[place], launch)
+        if len(jobs) == 1:
+            found = [run_in_process(jobs[0], timeout_s=schedule.timeout_s)]
+        else:
+            found = run_started_together(jobs, timeout_s=schedule.timeout_s)
+        for place, rows in zip(places, found, strict=True):
+            launched[place] += rows
 
     for launch in range(1, schedule.launches + 1):
-        for contender, rows in zip(contenders, launched, strict=True):
+        due: list[tuple[int, Job]] = []
+        for place, rows in enumerate(launched):
             asked = swept_sizes(rows) if sweep else schedule.batches
             batches = tuple(batch for batch in asked if _worth_a_launch(rows, batch))
             if batches or not rows:
-                run(contender, rows, launch, batches)
+                due.append((place, job_of(place, batches)))
+        while due:
+            paired = len(due) > 1 and may_start_together(*(launched[p] for p, _ in due[:2]))
+            now, due = (due[:2], due[2:]) if paired else (due[:1], due[1:])
+            run([place for place, _ in now], [job for _, job in now], launch)
         if launch == 1 and sweep:
-            for place, contender in enumerate(contenders):
+            for place in range(len(contenders)):
                 if batches := sizes_to_add(launched[place], _beside(place, contenders, launched)):
-                    run(contender, launched[place], launch, batches)
+                    run([place], [job_of(place, batches)], launch)
     return [_pooled(rows, () if sweep else schedule.batches) for rows in launched]
 
 

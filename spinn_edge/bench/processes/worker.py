@@ -1,8 +1,9 @@
 """One bundle on one runtime, in a process of its own.
 
-``python -m spinn_edge.bench.processes.worker`` reads a job as JSON from standard input and writes
-JSON lines to the pipe that was its standard output: first which boundaries it will time, then one
-line a row. Whatever a library prints goes to standard error instead.
+``python -m spinn_edge.bench.processes.worker`` reads a job, a line of JSON, from standard input and
+writes JSON lines to the pipe that was its standard output: first which boundaries it will time,
+then, once its standard input is closed, one line a row. Whatever a library prints goes to standard
+error instead.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a worker says once its runtime is open: boundaries that get a row at each batch size."""
+    """What a worker says when it is ready: boundaries that get a row at each batch size."""
 
     boundaries: tuple[str, ...]
 
@@ -92,7 +93,7 @@ def run_job(
 
     Args:
         job: what to do.
-        on_plan: called when the runtime is open.
+        on_plan: called when the runtime is open and has run once; time is taken when it returns.
         stages: clock of this process, for what comes before the steady state.
     """
     stages = stages or StageClock()
@@ -110,13 +111,10 @@ def run_job(
                 yield replace(row, exit_code=exc.exit_code)
         return
     try:
-        on_plan(Plan(boundaries=boundaries_of(runtime, job.boundaries)))
-        first = True
         sweep = Sweep(runtime.facts)
+        _run_first(runtime, bundle, job.batches or (runtime.facts.min_batch,), stages)
+        on_plan(Plan(boundaries=boundaries_of(runtime, job.boundaries)))
         for batch in job.batches or sweep:
-            if first and not _outside(runtime.facts, batch):
-                _run_first(runtime, bundle, batch, stages)
-                first = False
             for row in _time_batch(job, bundle, runtime, batch):
                 sweep.note(row)
                 yield (
@@ -133,9 +131,12 @@ def _footprint(stages: StageClock, runtime: Runtime) -> Footprint:
     return stages.footprint(device_bytes=device_bytes_of_this_process() if on_gpu else None)
 
 
-def _run_first(runtime: Runtime, bundle: Bundle, batch: int, stages: StageClock) -> None:
+def _run_first(
+    runtime: Runtime, bundle: Bundle, batches: Sequence[int], stages: StageClock
+) -> None:
     """Run once, for the time that a first inference takes; whatever fails fails again later."""
-    with contextlib.suppress(SpinnEdgeError, MemoryError):
+    with contextlib.suppress(SpinnEdgeError, MemoryError, StopIteration):
+        batch = next(size for size in batches if not _outside(runtime.facts, size))
         feeds = bundle.golden().at_batch(batch).inputs
         with stages.stage(FIRST_INFERENCE):
             infer(runtime, feeds)
@@ -262,13 +263,17 @@ def main() -> None:
     stages = StageClock()  # first: from here on everything is somebody's time
     results = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    job = decode(Job, json.load(sys.stdin), where="job")
+    job = decode(Job, json.loads(sys.stdin.readline()), where="job")
     limit_memory()
 
     def write(item: Row | Plan) -> None:
         print(json.dumps(encode(item)), file=results, flush=True)
 
-    for row in run_job(job, on_plan=write, stages=stages):
+    def wait_for_turn(plan: Plan) -> None:
+        write(plan)
+        sys.stdin.read()  # until its end: the parent closes it when this worker may take time
+
+    for row in run_job(job, on_plan=wait_for_turn, stages=stages):
         write(row)
     results.close()
     sys.stderr.flush()

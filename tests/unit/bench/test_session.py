@@ -5,6 +5,7 @@ import pytest
 
 from spinn_edge.bench.boundaries import DEVICE, ENQUEUE, HOST_TO_HOST
 from spinn_edge.bench.loops.timing import TimingRule
+from spinn_edge.bench.machine.footprint import Footprint
 from spinn_edge.bench.processes import contenders
 from spinn_edge.bench.processes.worker import failed_rows
 from spinn_edge.bench.session import BenchRequest, run_bench
@@ -347,3 +348,53 @@ def test_a_boundary_that_is_not_there_does_not_stop_the_others(bundles, monkeypa
     assert len(launches) == 3
     assert (host.status, host.launch_samples) == ("ok", (1, 1, 1))
     assert device.status == "unavailable"
+
+
+# --- starting together
+
+
+def test_later_launches_start_in_pairs_and_the_first_alone(bundles, monkeypatch):
+    started = []
+
+    def rows_of(job):
+        held = Footprint(peak_resident_bytes=1000)
+        fields = {"bundle": job.label, "runtime": job.runtime, "batch": 1}
+        return [row([1e-3], facts=RuntimeFacts(), footprints=(held,), **fields)]
+
+    def alone(job, *, timeout_s):
+        started.append(job.label)
+        return rows_of(job)
+
+    def together(jobs, *, timeout_s):
+        assert timeout_s == 9.0
+        started.append(tuple(job.label for job in jobs))
+        return [rows_of(job) for job in jobs]
+
+    monkeypatch.setattr(contenders, "run_in_process", alone)
+    monkeypatch.setattr(contenders, "run_started_together", together)
+    monkeypatch.setattr(contenders, "may_start_together", lambda first, second: bool(first))
+    request = request_for("ort-cpu", batches=(1,), launches=2, timeout_s=9.0)
+    told = []
+    result = run_bench(
+        bundles[0],
+        request,
+        baseline=bundles[1],
+        on_launch=lambda item, launch: told.append((item.label, launch)),
+    )
+    assert started == ["dense", "pruned", ("dense", "pruned")]
+    assert told == [("dense", 1), ("pruned", 1), ("dense", 2), ("pruned", 2)]
+    assert [r.launch_samples for r in result.rows] == [(1, 1), (1, 1)]
+
+
+def test_an_odd_one_out_starts_alone(bundles, monkeypatch):
+    jobs = []
+    monkeypatch.setattr(contenders, "may_start_together", lambda first, second: True)
+
+    def take(found):
+        jobs.append(tuple(job.runtime for job in found))
+        return [[row([1e-3], bundle=job.label, runtime=job.runtime, batch=1)] for job in found]
+
+    monkeypatch.setattr(contenders, "run_in_process", lambda job, *, timeout_s: take([job])[0])
+    monkeypatch.setattr(contenders, "run_started_together", lambda found, *, timeout_s: take(found))
+    run_bench(bundles[0], request_for("ort-cpu", "pt2", "eager", batches=(1,)))
+    assert jobs == [("ort-cpu", "pt2"), ("eager",)]

@@ -11,7 +11,8 @@ import pytest
 
 import spinn_edge
 from spinn_edge.bench.loops.timing import TimingRule
-from spinn_edge.bench.processes.launch import run_in_process
+from spinn_edge.bench.processes.exchange import Program
+from spinn_edge.bench.processes.launch import run_in_process, run_started_together
 from spinn_edge.bench.processes.worker import Job
 from spinn_edge.runtimes.base import OpenOptions
 from tests.fakes.runtime import doubling_bundle
@@ -316,3 +317,99 @@ def test_a_sweep_that_never_began_fails_at_one():
 def test_a_sweep_that_ended_by_itself_lost_nothing():
     rows = launch("write(row(1) + '\\n')", replace(job_for(batches=()), sweep=True))
     assert states(rows) == [(1, "ok")]
+
+
+# --- started together
+
+TOGETHER = """
+def log(what):
+    with open(job["folder"], "a") as file:
+        file.write(f"{job['label']} {what}\\n")
+log("starts")
+ON_START
+write(json.dumps({"boundaries": ["host-to-host"]}) + "\\n")
+sys.stdin.read()
+log("works")
+time.sleep(0.05)
+ON_WORK
+write(row(1) + "\\n")
+log("is done")
+"""
+READ_A_LINE = SCRIPT.replace("json.load(sys.stdin)", "json.loads(sys.stdin.readline())")
+
+
+def start_two(tmp_path, *, on_start="", on_work="", timeout_s=PATIENCE_S):
+    """Start ``first`` and ``second``; return their rows and what they wrote down, in order."""
+    journal = tmp_path / "journal"
+    jobs = [replace(job_for(journal, batches=(1,)), label=name) for name in ("first", "second")]
+    code = TOGETHER.replace("ON_START", on_start).replace("ON_WORK", on_work)
+    command = (sys.executable, "-c", READ_A_LINE + code)
+    rows = run_started_together(jobs, timeout_s=timeout_s, command=command)
+    return rows, journal.read_text().splitlines()
+
+
+def test_two_that_start_together_work_one_after_the_other(tmp_path):
+    (first, second), journal = start_two(tmp_path)
+    assert [states(rows) for rows in (first, second)] == [[(1, "ok")]] * 2
+    assert [rows[0].bundle for rows in (first, second)] == ["first", "second"]
+    assert sorted(journal[:2]) == ["first starts", "second starts"]
+    assert journal[2:] == ["first works", "first is done", "second works", "second is done"]
+
+
+def test_one_that_dies_while_it_starts_stops_no_other(tmp_path):
+    dies = "if job['label'] == 'first': fail(signal.SIGSEGV)"
+    (first, second), journal = start_two(tmp_path, on_start=dies)
+    assert "SIGSEGV" in str(first[0].reason)
+    assert states(second) == [(1, "ok")]
+    assert "first works" not in journal
+
+
+def test_one_that_hangs_while_it_starts_is_killed_before_the_other_works(tmp_path):
+    hangs = "if job['label'] == 'first': print('stuck', file=sys.stderr); time.sleep(600)"
+    (first, second), _ = start_two(tmp_path, on_start=hangs, timeout_s=2.0)
+    assert "it hung: nothing for 2 s, then killed" in str(first[0].reason)
+    assert str(first[0].reason).endswith("stuck")
+    assert states(second) == [(1, "ok")]
+
+
+def test_one_that_dies_at_work_keeps_what_it_wrote(tmp_path):
+    dies = "if job['label'] == 'second': write(row(1) + '\\n'); fail(signal.SIGABRT)"
+    (first, second), _ = start_two(tmp_path, on_work=dies)
+    assert states(first) == states(second) == [(1, "ok")]
+
+
+def test_much_said_on_standard_error_stops_nobody(tmp_path):
+    talks = "sys.stderr.write('x' * 1_000_000)"
+    (first, second), _ = start_two(tmp_path, on_start=talks, on_work=talks)
+    assert states(first) == states(second) == [(1, "ok")]
+
+
+def test_a_start_beside_another_has_no_times_but_its_memory(tmp_path):
+    folder = doubling_bundle(tmp_path / "bundle").root
+    command = (sys.executable, "-c", WORKER.replace("THEIRS", "pass"))
+    alone = run_in_process(job_for(folder, (1,)), timeout_s=PATIENCE_S, command=command)
+    jobs = [job_for(folder, (1,))] * 2
+    for (row,) in run_started_together(jobs, timeout_s=PATIENCE_S, command=command):
+        assert row.status == "ok"
+        (footprint,) = row.footprints
+        assert (footprint.load_s, footprint.first_inference_s) == (None, None)
+        assert (footprint.peak_resident_bytes or 0) > 1e6
+    assert alone[0].footprints[0].first_inference_s is not None
+
+
+def test_an_interrupt_ends_every_worker(tmp_path, monkeypatch):
+    started = []
+    real = subprocess.Popen
+
+    def remember(*given, **options):
+        started.append(real(*given, **options))
+        return started[-1]
+
+    def interrupt(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", remember)
+    monkeypatch.setattr(Program, "finish", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        start_two(tmp_path)
+    assert [process.returncode for process in started] == [-signal.SIGKILL] * 2
