@@ -12,6 +12,8 @@ NAME`` takes one line of it; ``--out benchmarks/results`` also writes ``harness-
 - *parent*: the processor time of the process that waits for the workers.
 - *bare loop*: our median at batch 1 against a plain loop around ``session.run`` in processes of its
   own, launches in turn.
+- *pairs*: medians of workers that started together (on ort-cpu, and on torchscript, which has more
+  to import) against those of workers that started alone, in turn, forty of each.
 - *failures*: runtimes that crash, hang, take all memory or return NaN, in one bench with healthy
   ones; see ``planted_failures.py``.
 """
@@ -27,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,9 +56,12 @@ from spinn_edge.bench.machine.environment import describe_environment
 from spinn_edge.bench.machine.machine_load import LoadWatch
 from spinn_edge.bench.machine.noise_advice import noise_advice
 from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.processes.launch import run_in_process, run_started_together
+from spinn_edge.bench.processes.worker import Job
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
+from spinn_edge.runtimes.base import OpenOptions
 from tests.fakes.runtime import doubling_bundle
 
 REPEATS = 20
@@ -217,6 +223,47 @@ def bare_loop(bundle: Bundle) -> Figure:
     )
 
 
+def started_together(bundle: Bundle) -> Figure:
+    """Compare workers that start in pairs with workers that start alone."""
+    job = Job(
+        folder=str(bundle.root),
+        label=bundle.name,
+        runtime="",
+        batches=(1,),
+        boundaries=(HOST_TO_HOST,),
+        options=OpenOptions(),
+        rule=TimingRule(),
+    )
+    said, met = [], True
+    for runtime in ("ort-cpu", "torchscript"):
+        jobs = [replace(job, runtime=runtime)] * 2
+        alone: list[float] = []
+        together: list[float] = []
+        for _ in range(REPEATS):
+            pair = run_started_together(jobs, timeout_s=60)
+            singles = [run_in_process(one, timeout_s=60) for one in jobs]
+            together += [_median_s(rows) for rows in pair]
+            alone += [_median_s(rows) for rows in singles]
+        ratio = speedup_of(together, alone)
+        between = speedup_interval(together, alone)
+        assert ratio is not None
+        assert between is not None
+        said.append(f"{runtime} {ratio:.3f} ({between.low:.3f} to {between.high:.3f})")
+        met = met and between.low <= 1.02
+    return Figure(
+        name="median of workers that started in pairs over that of workers that started alone",
+        wanted="not above 1.02 by more than the interval",
+        measured=", ".join(said),
+        met=met,
+    )
+
+
+def _median_s(rows: Sequence[Row]) -> float:
+    (row,) = rows
+    assert row.median_s is not None, row.reason
+    return row.median_s
+
+
 def _timed(bundle: Bundle, baseline: Bundle, runtime: str) -> list[Row]:
     request = BenchRequest(runtimes=(runtime,), batches=(1,), launches=LAUNCHES)
     rows = run_bench(bundle, request, baseline=baseline).rows
@@ -229,6 +276,7 @@ CHECKS: dict[str, Callable[[Bundle], Figure]] = {
     "planted": planted_slow_down,
     "tail": planted_tail,
     "parent": parent_cpu,
+    "pairs": started_together,
     "failures": check_failures,
 }
 
