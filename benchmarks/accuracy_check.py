@@ -7,6 +7,8 @@ data and no GPU.
   ``spinn-edge verify --search`` leaves with the exit code of that fault and its message names it.
 - *false alarms*: 20 random MLPs and 5 random CNNs, each exported in float32 and float16 to ONNX,
   TorchScript and PT2 (which proves and searches every file), then verified and searched again.
+- *derivatives*: of 10 random MLPs, exported to ONNX, against float64 automatic differentiation, at
+  batch 1, 2, 7, 64 and 129.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ import tempfile
 from pathlib import Path
 
 from spinn_edge.core.errors import ExportError
+from tests.fakes.derivative_networks import ALLOWED, derivative_errors
 from tests.fakes.planted_faults import FAULTS, write_sound_bundles
 from tests.fakes.random_networks import write_random_bundle
 
-MLPS, CNNS = 20, 5
+MLPS, CNNS, DERIVATIVE_MLPS = 20, 5, 10
 FORMATS = ("torchscript", "pt2", "onnx")
 RUNTIMES = "eager,torchscript,pt2,ort-cpu"
 
@@ -37,9 +40,10 @@ def main() -> int:
     print("| figure | wanted | measured |\n|---|---|---|", flush=True)
     missed = planted_faults()
     alarms = false_alarms(options.mlps, options.cnns)
-    for line in (*missed, *alarms):
+    wrong = wrong_derivatives()
+    for line in (*missed, *alarms, *wrong):
         print(f"\n{line}")
-    return 1 if missed or alarms else 0
+    return 1 if missed or alarms or wrong else 0
 
 
 def planted_faults() -> list[str]:
@@ -83,6 +87,23 @@ def false_alarms(mlps: int, cnns: int) -> list[str]:
     what = f"false alarms on {mlps} random MLPs and {cnns} CNNs, {files} files"
     print(f"| {what} | 0 | {len(alarms)} |", flush=True)
     return alarms
+
+
+def wrong_derivatives() -> list[str]:
+    """Export derivatives of random networks; print the figure, return what is beyond it."""
+    worst = dict.fromkeys(ALLOWED, 0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(DERIVATIVE_MLPS):
+            for order, error in derivative_errors(seed, Path(folder) / str(seed)).items():
+                worst[order] = max(worst[order], error)
+    for order, error in worst.items():
+        what = f"derivatives of order {order}, {DERIVATIVE_MLPS} random MLPs: error over scale"
+        print(f"| {what} | ≤ {ALLOWED[order]:g} | {error:.1e} |", flush=True)
+    return [
+        f"derivatives of order {order} are off by {error:.1e} of scale"
+        for order, error in worst.items()
+        if error > ALLOWED[order]
+    ]
 
 
 def verify(root: Path, runtimes: str) -> tuple[int, str]:
