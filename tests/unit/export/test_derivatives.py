@@ -79,6 +79,7 @@ def test_limits_are_a_share_of_scale_and_eagers_own_error(bundle):
 def test_golden_outputs_are_autograd_of_the_original(bundle):
     golden = bundle.golden()
     mlp = load_mlp((3, 16, 16, 2)).module
+    assert mlp is not None
     expected = by_autograd(mlp, golden.inputs["input"], 1, 0, 2)
     np.testing.assert_allclose(golden.outputs[OUTPUTS[3]][:, 0], expected, rtol=1e-12, atol=1e-15)
 
