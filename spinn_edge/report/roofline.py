@@ -184,4 +184,7 @@ def _bytes_per_s(value: float) -> str:
 
 
 def _between(interval: Interval | None, unit: str) -> str:
-    return "" if interval is None else f" ({f.span(interval, lambda v: f'{v / 1e9:.3g}')} {unit})"
+    """Return where the mean of the launches lies: below the fastest, which is the ceiling."""
+    if interval is None:
+        return ""
+    return f" (mean of all {f.span(interval, lambda v: f'{v / 1e9:.3g}')} {unit})"
