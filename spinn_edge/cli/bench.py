@@ -46,7 +46,7 @@ def bench(
             "that a runtime has, or some of host-to-host, bound, device, enqueue."
         ),
     ] = "main",
-    threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
+    threads: o.Threads = 1,
     launches: Annotated[
         int, typer.Option(help="Fresh processes for each model and runtime, in turn.", min=1)
     ] = 5,

@@ -47,6 +47,7 @@ InputShape = Annotated[
         show_default=False,
     ),
 ]
+Threads = Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write JSON; - for standard output."),

@@ -70,7 +70,7 @@ def physics(
             "baseline has, or none.",
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
+    threads: o.Threads = 1,
     json: o.Json = None,
     trust_factory: o.TrustFactory = False,
     trust_engine_code: o.TrustEngineCode = False,

@@ -60,7 +60,7 @@ def validate(
         ),
     ] = None,
     score: Annotated[str, typer.Option(help="r2 or rmse.")] = "r2",
-    threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
+    threads: o.Threads = 1,
     json: o.Json = None,
     figure: Annotated[
         Path | None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def verify(
     model: o.Model,
     runtime: Annotated[str, typer.Option(help="all, or names separated by commas.")] = "all",
-    threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
+    threads: o.Threads = 1,
     precision: Annotated[
         str | None,
         typer.Option(

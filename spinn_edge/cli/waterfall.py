@@ -39,7 +39,7 @@ def waterfall(
     runtime: Annotated[
         str, typer.Option(help="main: one for each format; all; or names with commas.")
     ] = "main",
-    threads: Annotated[int, typer.Option(help="CPU threads inside one operator.", min=1)] = 1,
+    threads: o.Threads = 1,
     json: o.Json = None,
     markdown: Annotated[
         str | None,

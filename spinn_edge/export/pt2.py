@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from spinn_edge.accuracy.precision.torch_types import count_pt2
-from spinn_edge.accuracy.precision.truth import check_precision
-from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError, first_line
 from spinn_edge.core.manifest import PRECISIONS, FileEntry
 from spinn_edge.core.optional import require
-from spinn_edge.export.module_precision import file_name, in_precision
+from spinn_edge.export.module_precision import describe_counted, file_name, in_precision
 from spinn_edge.export.registry import ExportJob
 
 
@@ -37,18 +34,7 @@ def export_pt2(job: ExportJob) -> tuple[FileEntry, ...]:
             torch.export.save(program, job.folder / name)
     except Exception as exc:  # export runs the user's own code and raises many types
         raise ExportError(f"torch.export failed ({type(exc).__name__}): {first_line(exc)}") from exc
-    counts = count_pt2(job.folder / name)
-    check_precision(job.folder / name, job.precision, counts)
-    return (
-        describe_file(
-            job.folder,
-            name,
-            "pt2",
-            precision=job.precision,
-            toolchain={"torch": torch.__version__},
-            details=counts.details(),
-        ),
-    )
+    return (describe_counted(job, name, "pt2"),)
 
 
 def exportable(job: ExportJob, torch: Any, format_name: str) -> tuple[Any, tuple[Any, ...]]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from spinn_edge.accuracy.precision.torch_types import count_torchscript
-from spinn_edge.accuracy.precision.truth import check_precision
-from spinn_edge.core.bundle import describe_file
 from spinn_edge.core.errors import ExportError
 from spinn_edge.core.manifest import FileEntry
 from spinn_edge.core.optional import require
-from spinn_edge.export.module_precision import file_name, in_precision
+from spinn_edge.export.module_precision import describe_counted, file_name, in_precision
 from spinn_edge.export.registry import ExportJob
 from spinn_edge.models.torchscript_file import save_torchscript
 
@@ -26,15 +23,4 @@ def export_torchscript(job: ExportJob) -> tuple[FileEntry, ...]:
     sample = [torch.from_numpy(job.sample[spec.name]) for spec in job.inputs]
     name = file_name("ts", job.precision)
     save_torchscript(in_precision(job.module, job.precision), sample, job.folder / name)
-    counts = count_torchscript(job.folder / name)
-    check_precision(job.folder / name, job.precision, counts)
-    return (
-        describe_file(
-            job.folder,
-            name,
-            "torchscript",
-            precision=job.precision,
-            toolchain={"torch": torch.__version__},
-            details=counts.details(),
-        ),
-    )
+    return (describe_counted(job, name, "torchscript"),)

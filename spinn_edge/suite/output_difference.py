@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spinn_edge.accuracy.parity import channel_max
+from spinn_edge.accuracy.parity import channel_max, channel_scale
 from spinn_edge.core.golden import Golden
 
 
@@ -42,8 +42,7 @@ def output_difference(before: Golden, after: Golden) -> OutputDifference:
         return OutputDifference(reason="their outputs have other shapes")
     max_abs, of_scale = 0.0, 0.0
     for exact, other in zip(old, new, strict=True):
-        scale = channel_max(exact)
-        scale = np.where(scale > 0, scale, scale.max() or 1.0)
+        scale = channel_scale(exact)
         apart = channel_max(other - exact)
         worst = int(np.argmax(apart / scale))
         if apart[worst] / scale[worst] >= of_scale:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from spinn_edge.accuracy.metrics import regression as metrics
 from spinn_edge.accuracy.metrics.faults import refuse_faults
-from spinn_edge.accuracy.parity import channel_max
+from spinn_edge.accuracy.parity import channel_scale as channel_scale
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.tensors import Array
 
@@ -114,15 +114,6 @@ def cosine_similarity(reference: Array, values: Array) -> Array:
     second, second_zero = _unit(channel_columns(values))
     cosine = np.clip((first * second).sum(axis=0), -1.0, 1.0)
     return np.where(first_zero | second_zero, (first_zero & second_zero).astype(float), cosine)
-
-
-def channel_scale(reference: Array) -> Array:
-    """Return the largest magnitude of each channel, reference units.
-
-    A channel that is 0 everywhere takes the scale of the whole output, or 1 if all of that is 0.
-    """
-    scale = channel_max(reference)
-    return np.where(scale > 0, scale, scale.max() or 1.0)
 
 
 def error_over_scale(reference: Array, values: Array) -> Array:
