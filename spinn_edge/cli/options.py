@@ -158,7 +158,7 @@ def new_recipe(
         UsageError: no such file or column, or nothing is left to learn from.
     """
     from spinn_edge.core.table import read_table
-    from spinn_edge.models.dataset import make_recipe
+    from spinn_edge.training.dataset import make_recipe
 
     return make_recipe(
         read_table(data),

@@ -16,7 +16,7 @@ from spinn_edge.report.screen import PIPED_WIDTH
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from spinn_edge.models.fitting import Epoch
+    from spinn_edge.training.fitting import Epoch
 
 
 class Printer:

@@ -49,19 +49,19 @@ def prune(
     from spinn_edge.cli.train import end_training
     from spinn_edge.core.bundle import check_output_free
     from spinn_edge.core.optional import require
-    from spinn_edge.models.dataset import load_split, with_validation
     from spinn_edge.models.loading import load_model
+    from spinn_edge.training.dataset import load_split, with_validation
 
     printer = Printer()
     check_output_free(out, force=force)
     require("torch", extra="export")
     from spinn_edge.core.words import dashed
     from spinn_edge.export.learned import Lesson, score_learned, write_learned
-    from spinn_edge.models.reference import Optimisation
-    from spinn_edge.models.scaling import fit_scaling
     from spinn_edge.pruning.reference import as_mlp, prune_on_rows
     from spinn_edge.report.console import audit_table, scores_table
     from spinn_edge.report.remarks import score_remarks
+    from spinn_edge.training.reference import Optimisation
+    from spinn_edge.training.scaling import fit_scaling
 
     loaded = load_model(
         model,

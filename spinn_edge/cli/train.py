@@ -36,7 +36,7 @@ def train(
     from spinn_edge.cli.output import EpochProgress, Printer
     from spinn_edge.core.bundle import check_output_free
     from spinn_edge.core.optional import require
-    from spinn_edge.models.dataset import load_split
+    from spinn_edge.training.dataset import load_split
 
     printer = Printer()
     check_output_free(out, force=force)
@@ -44,9 +44,9 @@ def train(
     require("torch", extra="export")
     from spinn_edge.export.learned import Lesson, write_learned
     from spinn_edge.models.modules import find_activation
-    from spinn_edge.models.reference import Optimisation, train_mlp
     from spinn_edge.report.console import scores_table
     from spinn_edge.report.remarks import score_remarks
+    from spinn_edge.training.reference import Optimisation, train_mlp
 
     find_activation(activation)
     optimisation = Optimisation(

@@ -20,12 +20,12 @@ from spinn_edge.core.table import read_table
 from spinn_edge.demo.milling import GROUP, TARGETS, simulate, split_by_tool, write_csv
 from spinn_edge.export.bundling import ExportRequest
 from spinn_edge.export.learned import Lesson, write_learned
-from spinn_edge.models.dataset import load_split, make_recipe
-from spinn_edge.models.fitting import Epoch
-from spinn_edge.models.reference import Optimisation, train_mlp
 from spinn_edge.pruning.reference import prune_on_rows
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.trt.backend import load_backend
+from spinn_edge.training.dataset import load_split, make_recipe
+from spinn_edge.training.fitting import Epoch
+from spinn_edge.training.reference import Optimisation, train_mlp
 
 _DATA = "data"
 _OURS = (

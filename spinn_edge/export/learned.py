@@ -25,12 +25,12 @@ from spinn_edge.core.manifest import (
 )
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.export.golden import rows_as_golden
-from spinn_edge.models.dataset import Split, load_rows
-from spinn_edge.models.fitting import Fit
 from spinn_edge.models.loading import LoadedModel
 from spinn_edge.models.modules import MLP
-from spinn_edge.models.reference import predict
-from spinn_edge.models.scaling import standardise
+from spinn_edge.training.dataset import Split, load_rows
+from spinn_edge.training.fitting import Fit
+from spinn_edge.training.reference import predict
+from spinn_edge.training.scaling import standardise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

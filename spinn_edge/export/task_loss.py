@@ -17,9 +17,9 @@ from spinn_edge.core.manifest import PRECISIONS, DataRecipe
 from spinn_edge.core.table import read_table
 from spinn_edge.core.tensors import Array, TensorSpec, describe
 from spinn_edge.export.reference import Evaluate
-from spinn_edge.models.dataset import load_rows
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.base import OpenOptions, Runtime, infer
+from spinn_edge.training.dataset import load_rows
 
 MOST_LOSS = 0.01
 """R² that a file of lower precision may lose of each target."""

@@ -9,15 +9,15 @@ from torch import nn
 
 from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.core.manifest import Scaling
-from spinn_edge.models.dataset import Split
 from spinn_edge.models.derivative_module import DerivativeModule
-from spinn_edge.models.fitting import Epoch, Fit
 from spinn_edge.models.modules import MLP
-from spinn_edge.models.reference import Optimisation, fit_scaled, predict
-from spinn_edge.models.scaling import fold, unfold
 from spinn_edge.models.state_dict import mlp_from_state_dict
 from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, RoundPlan
 from spinn_edge.pruning.rounds import PrunedModel, prune_in_rounds
+from spinn_edge.training.dataset import Split
+from spinn_edge.training.fitting import Epoch, Fit
+from spinn_edge.training.reference import Optimisation, fit_scaled, predict
+from spinn_edge.training.scaling import fold, unfold
 
 
 def prune_on_rows(

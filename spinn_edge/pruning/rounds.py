@@ -10,10 +10,10 @@ from torch import nn
 
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.manifest import LayerAudit, PruningAudit, RoundAudit
-from spinn_edge.models.fitting import Fit
 from spinn_edge.pruning.chain import find_chain, prove_exact, shrink, widths_of
 from spinn_edge.pruning.importance import IMPORTANCES, keep_top
 from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, RoundPlan, count_parameters, plan_rounds
+from spinn_edge.training.fitting import Fit
 
 M = TypeVar("M", bound=nn.Module)
 Tune = Callable[[nn.Module, int], Fit]

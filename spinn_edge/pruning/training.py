@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from spinn_edge.models.fitting import Batches, Fit, Loss, fit
 from spinn_edge.pruning.rounds import prune_in_rounds
+from spinn_edge.training.fitting import Batches, Fit, Loss, fit
 
 
 def structured_prune_and_finetune(

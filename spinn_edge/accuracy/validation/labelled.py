@@ -16,7 +16,7 @@ from spinn_edge.accuracy.validation.torch_module import as_arrays
 from spinn_edge.core.errors import UsageError, first_line
 from spinn_edge.core.table import read_table
 from spinn_edge.core.tensors import Array
-from spinn_edge.models.dataset import load_rows, make_recipe
+from spinn_edge.training.dataset import load_rows, make_recipe
 
 SHAPES = (
     "a CSV or NPZ file, a DataLoader or another iterable of (inputs, targets), "

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from spinn_edge.cli.output import EpochProgress, Printer
 from spinn_edge.core.errors import UsageError
-from spinn_edge.models.fitting import Epoch
+from spinn_edge.training.fitting import Epoch
 
 EPOCH = Epoch(number=1, train_loss=0.5, validation_loss=0.25, best=True)
 

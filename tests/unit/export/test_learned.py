@@ -10,10 +10,10 @@ from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import DataRecipe
 from spinn_edge.export.bundling import ExportRequest
 from spinn_edge.export.learned import Lesson, score_learned, write_learned
-from spinn_edge.models.dataset import Rows, Split
-from spinn_edge.models.fitting import Epoch, Fit
 from spinn_edge.models.modules import MLP
-from spinn_edge.models.scaling import fit_scaling
+from spinn_edge.training.dataset import Rows, Split
+from spinn_edge.training.fitting import Epoch, Fit
+from spinn_edge.training.scaling import fit_scaling
 
 RECIPE = DataRecipe(features=("a", "b", "c"), targets=("wear", "heat"))
 

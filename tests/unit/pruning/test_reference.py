@@ -8,13 +8,13 @@ from torch import nn
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.core.manifest import DataRecipe
-from spinn_edge.models.dataset import Rows, Split
-from spinn_edge.models.fitting import Epoch
 from spinn_edge.models.modules import MLP
 from spinn_edge.models.pt2_file import load_pt2
-from spinn_edge.models.reference import Optimisation, TrainedModel, predict, train_mlp
 from spinn_edge.models.torchscript_file import load_torchscript
 from spinn_edge.pruning.reference import as_mlp, prune_on_rows
+from spinn_edge.training.dataset import Rows, Split
+from spinn_edge.training.fitting import Epoch
+from spinn_edge.training.reference import Optimisation, TrainedModel, predict, train_mlp
 
 
 def rows(count: int, seed: int) -> Rows:

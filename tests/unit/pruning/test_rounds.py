@@ -8,11 +8,11 @@ from torch import nn
 
 import spinn_edge.pruning as package
 from spinn_edge.core.errors import PruningError
-from spinn_edge.models.fitting import Epoch, Fit
 from spinn_edge.models.modules import MLP, linear_layers
 from spinn_edge.pruning import rounds as rounds_module
 from spinn_edge.pruning.plan import RoundPlan
 from spinn_edge.pruning.rounds import count, prune_in_rounds, remove_neurons
+from spinn_edge.training.fitting import Epoch, Fit
 
 DEMO = (18, 512, 512, 512, 256, 2)
 

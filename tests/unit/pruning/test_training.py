@@ -8,9 +8,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from spinn_edge.core.errors import PruningError, UsageError
-from spinn_edge.models.fitting import evaluate
 from spinn_edge.pruning import structured_prune_and_finetune
 from spinn_edge.pruning.rounds import count
+from spinn_edge.training.fitting import evaluate
 
 Loader = DataLoader[tuple[torch.Tensor, ...]]
 

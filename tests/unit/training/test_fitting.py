@@ -9,8 +9,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from spinn_edge.core.errors import UsageError
-from spinn_edge.models.dataset import Rows
-from spinn_edge.models.fitting import Epoch, Fit, TensorBatches, evaluate, fit
+from spinn_edge.training.dataset import Rows
+from spinn_edge.training.fitting import Epoch, Fit, TensorBatches, evaluate, fit
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 ONE_BATCH = [(torch.ones(4, 1), torch.zeros(4, 1))]

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from spinn_edge.core.errors import UsageError
-from spinn_edge.models.dataset import Rows
+from spinn_edge.training.dataset import Rows
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

@@ -12,10 +12,10 @@ from torch import nn
 
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import DataRecipe, Scaling
-from spinn_edge.models.dataset import Split
-from spinn_edge.models.fitting import Epoch, Fit, TensorBatches, fit
 from spinn_edge.models.modules import MLP
-from spinn_edge.models.scaling import fit_scaling, fold, standardise
+from spinn_edge.training.dataset import Split
+from spinn_edge.training.fitting import Epoch, Fit, TensorBatches, fit
+from spinn_edge.training.scaling import fit_scaling, fold, standardise
 
 BATCH_SIZE = 128
 

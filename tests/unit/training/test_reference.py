@@ -6,10 +6,10 @@ import torch
 
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import DataRecipe
-from spinn_edge.models.dataset import Rows, Split
-from spinn_edge.models.fitting import Epoch
 from spinn_edge.models.modules import linear_layers
-from spinn_edge.models.reference import Optimisation, TrainedModel, predict, train_mlp
+from spinn_edge.training.dataset import Rows, Split
+from spinn_edge.training.fitting import Epoch
+from spinn_edge.training.reference import Optimisation, TrainedModel, predict, train_mlp
 
 RECIPE = DataRecipe(features=("a", "b"), targets=("small", "large"))
 SHORT = Optimisation(epochs=60, learning_rate=1e-2)

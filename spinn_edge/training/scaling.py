@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from spinn_edge.core.manifest import Scaling
-from spinn_edge.models.dataset import Floats, Rows
 from spinn_edge.models.modules import MLP, linear_layers
+from spinn_edge.training.dataset import Floats, Rows
 
 
 def fit_scaling(rows: Rows) -> Scaling:

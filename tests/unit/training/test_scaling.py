@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
 from spinn_edge.core.manifest import Scaling
-from spinn_edge.models.dataset import Rows
 from spinn_edge.models.modules import MLP
-from spinn_edge.models.scaling import fit_scaling, fold, standardise, unfold
+from spinn_edge.training.dataset import Rows
+from spinn_edge.training.scaling import fit_scaling, fold, standardise, unfold
 
 FEATURE_SCALES = np.array([1e-3, 1.0, 4e3])
 TARGET_SCALES = np.array([0.1, 50.0])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import DataRecipe
 from spinn_edge.core.table import Table, read_table
-from spinn_edge.models.dataset import (
+from spinn_edge.training.dataset import (
     load_rows,
     load_split,
     make_recipe,

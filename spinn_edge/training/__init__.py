@@ -1,0 +1,1 @@
+"""Learning from rows: the loop, its data, its losses."""
