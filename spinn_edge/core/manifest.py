@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,11 @@ from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.derivatives import Derivative
 from spinn_edge.core.errors import BundleError
 from spinn_edge.core.proofs import BatchProof, SearchProof
+from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.core.tensors import TensorSpec
+
+_NUMBERS = re.compile(r"\[\n[-+.eE\d,\s]+\]")
+"""Lists of numbers; indices of channels would fill pages with one on each line."""
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -87,62 +92,6 @@ class FileEntry:
     unproved: str | None = None
     batch_proof: BatchProof | None = None
     search: SearchProof | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerAudit:
-    """Width of one hidden layer before and after pruning."""
-
-    name: str
-    before: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundAudit:
-    """One round of pruning and fine-tuning.
-
-    Attributes:
-        widths: all widths after the round.
-        parameters: parameters after the round.
-        requested: share of the original parameters to be gone after this round.
-        achieved: share that is gone.
-        score: validation loss after fine-tuning, in the loss function's unit; None if not tuned.
-    """
-
-    widths: tuple[int, ...]
-    parameters: int
-    requested: float
-    achieved: float
-    score: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruningAudit:
-    """What was asked for and what was done, counted on the whole model.
-
-    Attributes:
-        requested: share of parameters to remove, in (0, 1).
-        achieved: share removed.
-        tolerance: allowed distance between the two; None when ``round_to`` made the nearest
-            reachable widths the goal.
-        round_to: widths are multiples of this.
-        importance: name of the criterion.
-        parameters_before: parameters of the model that was given.
-        parameters_after: parameters of the model that came out.
-        layers: hidden layers, in order.
-        rounds: rounds, in order.
-    """
-
-    requested: float
-    achieved: float
-    tolerance: float | None
-    round_to: int
-    importance: str
-    parameters_before: int
-    parameters_after: int
-    layers: tuple[LayerAudit, ...]
-    rounds: tuple[RoundAudit, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +254,8 @@ class Manifest:
 
     def to_text(self) -> str:
         """Return the JSON document."""
-        return json.dumps(encode(self), indent=2, allow_nan=False) + "\n"
+        text = json.dumps(encode(self), indent=2, allow_nan=False)
+        return _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n"
 
     @classmethod
     def from_text(cls, text: str) -> Manifest:

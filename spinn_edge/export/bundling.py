@@ -14,15 +14,9 @@ from spinn_edge.accuracy.precision.onnx_types import count_onnx
 from spinn_edge.accuracy.search.worst_input import AT_EXPORT, SearchRequest, cost_of
 from spinn_edge.core.bundle import Bundle, describe_file, finish, staged_folder
 from spinn_edge.core.golden import GOLDEN_NAME
-from spinn_edge.core.manifest import (
-    PRECISIONS,
-    SCHEMA_VERSION,
-    FileEntry,
-    Manifest,
-    PruningAudit,
-    Training,
-)
+from spinn_edge.core.manifest import PRECISIONS, SCHEMA_VERSION, FileEntry, Manifest, Training
 from spinn_edge.core.optional import require
+from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export import registry
 from spinn_edge.export.batches import largest_batch

@@ -15,14 +15,8 @@ from spinn_edge.accuracy.metrics.regression import (
     score_predictions,
 )
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.manifest import (
-    Architecture,
-    DataRecipe,
-    PruningAudit,
-    Scaling,
-    Scores,
-    Training,
-)
+from spinn_edge.core.manifest import Architecture, DataRecipe, Scaling, Scores, Training
+from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.export.golden import rows_as_golden
 from spinn_edge.models.loading import LoadedModel

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from torch import nn
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.core.manifest import LayerAudit, PruningAudit, RoundAudit
+from spinn_edge.core.pruning_record import LayerAudit, PruningAudit, RoundAudit
 from spinn_edge.pruning.chain import find_chain, prove_exact, shrink, widths_of
 from spinn_edge.pruning.importance import IMPORTANCES, keep_top
 from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, RoundPlan, count_parameters, plan_rounds

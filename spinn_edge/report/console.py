@@ -11,7 +11,8 @@ from rich.table import Table
 from spinn_edge.accuracy.verification import Verification
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.manifest import Manifest, PruningAudit, Scores
+from spinn_edge.core.manifest import Manifest, Scores
+from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.report import formatting as f
 from spinn_edge.report.beyond_golden import (
     ROWS_ALONE,

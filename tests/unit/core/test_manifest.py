@@ -6,16 +6,8 @@ import pytest
 
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import BundleError
-from spinn_edge.core.manifest import (
-    DataRecipe,
-    LayerAudit,
-    Manifest,
-    PruningAudit,
-    RoundAudit,
-    Scaling,
-    Scores,
-    Training,
-)
+from spinn_edge.core.manifest import DataRecipe, Manifest, Scaling, Scores, Training
+from spinn_edge.core.pruning_record import LayerAudit, PruningAudit, RoundAudit
 
 FULL_TRAINING = Training(
     recipe=DataRecipe(features=("a", "b"), targets=("y",), group="tool"),

@@ -9,7 +9,8 @@ from safetensors.numpy import load_file
 
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import BundleError, ExportError, UsageError
-from spinn_edge.core.manifest import Architecture, PruningAudit
+from spinn_edge.core.manifest import Architecture
+from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.export import registry
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.export.golden import GoldenInputs, rows_as_golden

@@ -6,7 +6,8 @@ from rich.console import Console
 from spinn_edge.accuracy.runtime_check import Check
 from spinn_edge.accuracy.verification import Skipped, Verification
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.manifest import Architecture, LayerAudit, PruningAudit, RoundAudit
+from spinn_edge.core.manifest import Architecture
+from spinn_edge.core.pruning_record import LayerAudit, PruningAudit, RoundAudit
 from spinn_edge.report import console
 from spinn_edge.report.runtime_status import RuntimeStatus
 from tests.unit.report.results import (

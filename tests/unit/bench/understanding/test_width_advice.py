@@ -11,7 +11,8 @@ from spinn_edge.bench.understanding.width_advice import (
     was_pruned,
 )
 from spinn_edge.bench.understanding.width_variants import WidthVariants
-from spinn_edge.core.manifest import Architecture, LayerAudit, PruningAudit
+from spinn_edge.core.manifest import Architecture
+from spinn_edge.core.pruning_record import LayerAudit, PruningAudit
 from spinn_edge.pruning.plan import count_parameters, plan_rounds
 from spinn_edge.runtimes.base import OpenOptions
 from tests.unit.bench.contests import fake_launches, job_bundle
