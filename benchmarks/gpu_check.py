@@ -133,14 +133,17 @@ def _networks(
         return Bundle.load(options.dense), Bundle.load(options.pruned)
     import torch
 
+    from spinn_edge.models.cutting import cut
     from spinn_edge.models.modules import MLP
-    from spinn_edge.pruning.plan import plan_rounds
-    from spinn_edge.pruning.rounds import remove_neurons
+    from spinn_edge.pruning.chain import chain_groups
+    from spinn_edge.pruning.mlp_plan import plan_mlp
+    from spinn_edge.pruning.targets.flops import even_plans
 
     torch.manual_seed(0)
     dense = MLP(WIDTHS, "tanh").eval()
-    (plan,) = plan_rounds(WIDTHS, target=0.685, rounds=1, round_to=16, tolerance=None)
-    pruned = remove_neurons(dense, plan.widths)
+    (plan,) = plan_mlp(WIDTHS, target=0.685, rounds=1, round_to=16)
+    # which neurons stay does not matter here: the weights are random
+    pruned = cut(dense, even_plans(chain_groups(dense).groups, plan.widths[1:-1]))
     return (
         _export(dense, folder / "dense", device, skipped),
         _export(pruned, folder / "pruned", device, skipped),

@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from spinn_edge import __version__
+from spinn_edge.cli.adapt import adapt
 from spinn_edge.cli.bench import bench
+from spinn_edge.cli.bench_train import bench_train
 from spinn_edge.cli.compare import compare
 from spinn_edge.cli.demo import demo
 from spinn_edge.cli.explain import explain
 from spinn_edge.cli.export import export
 from spinn_edge.cli.inspection import inspect
+from spinn_edge.cli.mask import mask
 from spinn_edge.cli.options import INTERRUPTED
 from spinn_edge.cli.physics import physics
 from spinn_edge.cli.prune import prune
@@ -33,9 +36,9 @@ app = typer.Typer(
     "package.module:factory (with --weights), a .pt2, a TorchScript file, or an .onnx.",
 )
 for _command in (
-    *(demo, train, prune, export),
+    *(demo, train, prune, mask, adapt, export),
     *(verify, validate, waterfall, physics),
-    *(bench, compare, explain, inspect, runtimes),
+    *(bench, bench_train, compare, explain, inspect, runtimes),
 ):
     app.command()(_command)
 

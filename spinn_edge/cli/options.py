@@ -95,6 +95,15 @@ TrustEngineCode = Annotated[
     ),
 ]
 Data = Annotated[Path, typer.Option(help="CSV file with a header line.", show_default=False)]
+MaybeData = Annotated[Path | None, typer.Option("--data", help="CSV file with a header line.")]
+Loaders = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:FUNCTION",
+        help="Gives (training batches, validation batches, loss) where rows are no CSV. It is "
+        "imported and called.",
+    ),
+]
 Validation = Annotated[
     Path | None,
     typer.Option(help="CSV whose rows choose the best epoch; else rows of --data are held out."),

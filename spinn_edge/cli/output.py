@@ -128,6 +128,8 @@ class EpochProgress:
     def advance(self, epoch: Epoch) -> None:
         """Show an epoch that ended."""
         losses = f"loss {epoch.train_loss:.5f}, held out {epoch.validation_loss:.5f}"
+        if len(epoch.terms) > 1:
+            losses += "".join(f", {name} {value:.5g}" for name, value in epoch.terms.items())
         losses += " (best)" if epoch.best else ""
         if self._bar is None:
             self._printer.say(f"{self._title}: epoch {epoch.number}, {losses}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,6 +80,7 @@ def physics(
     from spinn_edge.cli.compare import share
     from spinn_edge.cli.output import Printer
     from spinn_edge.core.bundle import Bundle
+    from spinn_edge.core.derivatives import carried_derivatives
     from spinn_edge.core.errors import ParityError, RuntimeUnavailableError
     from spinn_edge.report.json_document import to_text
     from spinn_edge.report.physics import physics_document, physics_remarks, physics_tables
@@ -89,10 +89,11 @@ def physics(
     printer = Printer(json)
     every_runtime = runtime == "all"
     chosen = o.runtime_names(runtime)
+    function = _load_residual(residual, trusted=trust_residual) if residual else None
     questions = PhysicsQuestions(
-        derivatives=o.names(derivatives),
+        derivatives=(*o.names(derivatives), *carried_derivatives(function)),
         monotone=o.names(monotone),
-        residual=_load_residual(residual, trusted=trust_residual) if residual else None,
+        residual=function,
         residual_name=residual or "",
         limits=PhysicsLimits(
             first=first_limit,
@@ -134,25 +135,12 @@ def _load_residual(reference: str, *, trusted: bool) -> Residual:
     Raises:
         UsageError: it is not trusted, cannot be imported, or is no function.
     """
-    import importlib
-
-    from spinn_edge.core.errors import UsageError, first_line
+    from spinn_edge.cli.user_function import import_function
+    from spinn_edge.core.errors import UsageError
 
     if not trusted:
         raise UsageError(
             f"--residual {reference} imports and runs code; if you trust it, repeat with "
             "--trust-residual"
         )
-    name, _, attribute = reference.partition(":")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)  # as `python -m` does, so that the user's own module is found
-    try:
-        function: Residual = getattr(importlib.import_module(name), attribute)
-    except Exception as exc:  # the user's own code may raise anything
-        raise UsageError(
-            f"--residual {reference}: expected module:function; it could not be imported "
-            f"({type(exc).__name__}: {first_line(exc)})"
-        ) from exc
-    if not callable(function):
-        raise UsageError(f"--residual {reference} is no function of (x, y, derivatives)")
-    return function
+    return import_function(reference, "--residual", "(x, y, derivatives)")

@@ -2,29 +2,75 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from spinn_edge.cli import learning_options as lo
 from spinn_edge.cli import options as o
-
-if TYPE_CHECKING:
-    from spinn_edge.core.manifest import DataRecipe, Training
 
 
 def prune(
     model: o.Model,
-    data: o.Data,
     out: o.Out,
-    target: Annotated[float, typer.Option(help="Share of parameters to remove.")] = 0.685,
-    rounds: Annotated[int, typer.Option(help="Rounds of pruning and fine-tuning.")] = 3,
-    finetune_epochs: Annotated[int, typer.Option(help="Epochs after each round.")] = 10,
-    round_to: Annotated[int, typer.Option(help="Hidden widths become multiples of this.")] = 1,
+    data: o.MaybeData = None,
+    target: Annotated[
+        float | None, typer.Option(help="Share of --by to remove; 0.685 if nothing else is named.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="parameters, flops, bytes or latency.")] = "parameters",
+    latency_us: Annotated[
+        float | None, typer.Option(help="Microseconds to stay within, measured with --runtime.")
+    ] = None,
+    runtime: Annotated[str, typer.Option(help="That a latency is measured on.")] = "ort-cpu",
+    batch: Annotated[int, typer.Option(help="Samples in one inference of it.", min=1)] = 1,
+    launches: Annotated[int, typer.Option(help="Processes for each width of it.", min=1)] = 3,
+    rounds: Annotated[int | None, typer.Option(help="Rounds of equal shares; 3.")] = None,
+    finetune_epochs: Annotated[int | None, typer.Option(help="Epochs a round; 10.")] = None,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STAGES",
+            help="RATIO:EPOCHS:LR of each round, such as 0.3:10:1e-3,0.2:15:1e-4, each ratio a "
+            "share of what is left; in place of --rounds, --finetune-epochs and --lr.",
+        ),
+    ] = None,
+    allocation: Annotated[str, typer.Option(help="uniform, global or per-layer.")] = "uniform",
+    importance: Annotated[
+        str,
+        typer.Option(
+            help="l1-outgoing, l1-incoming, group-l1, group-l2, taylor, activation, "
+            "geometric-median, random, or package.module:function."
+        ),
+    ] = "l1-outgoing",
+    protect: Annotated[
+        list[str] | None, typer.Option(help="Layer that keeps its width; may be repeated.")
+    ] = None,
+    min_width: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[LAYER=]N", help="Channels to keep at least; may be repeated."),
+    ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LAYER=X", help="Share or channels a layer keeps; may be repeated."),
+    ] = None,
+    round_to: Annotated[int, typer.Option(help="Widths become multiples of this.")] = 1,
     tolerance: Annotated[
         float, typer.Option(help="Largest distance between requested and achieved share.")
     ] = 0.003,
+    distil: Annotated[
+        float, typer.Option(help="Weight of the distance to the outputs before pruning; 0: none.")
+    ] = 0.0,
+    loaders: o.Loaders = None,
+    input_shape: o.InputShape = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on behind the last stage in OUT.stages.")
+    ] = False,
+    rollback: Annotated[
+        int | None, typer.Option(help="Write the network of this stage, 0 for the given one.")
+    ] = None,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Leave with 4 where the verdict is a failure.")
+    ] = False,
     validation: o.Validation = None,
     test: o.Test = None,
     targets: o.Targets = None,
@@ -35,129 +81,97 @@ def prune(
     activation: o.Activation = None,
     weights: o.Weights = None,
     learning_rate: o.LearningRate = 1e-3,
+    patience: o.Patience = None,
+    min_delta: lo.MinDelta = 0.0,
+    residual: lo.Residual = None,
+    derivatives: lo.Derivatives = None,
+    monotone: lo.Monotone = None,
+    collocation: lo.CollocationPoints = None,
+    sampling: lo.Sampling = None,
+    physics_weight: lo.PhysicsWeight = None,
+    compile_: lo.Compile = None,
     seed: o.Seed = 0,
     trust_pickle: o.TrustPickle = False,
     trust_factory: o.TrustFactory = False,
     force: o.Force = False,
 ) -> None:
-    """Remove neurons until a share of the parameters is gone, fine-tune, and audit the result.
+    """Remove channels until a share of the model is gone, fine-tune, and audit the result.
 
     Columns, scaling and split come from the bundle that `spinn-edge train` wrote; for any other
-    model name --targets.
+    model name --targets. Without --data nothing is tuned, unless --loaders names how.
     """
-    from spinn_edge.cli.output import EpochProgress, Printer
-    from spinn_edge.cli.train import end_training
+    from spinn_edge.cli.latency_target import read_wish
+    from spinn_edge.cli.lesson import Columns
+    from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.pruning_request import DEFAULT_EPOCHS, Typed, read_limits, read_request
+    from spinn_edge.cli.pruning_run import Order, prune_loaded, prune_taught, refuse_without_rows
     from spinn_edge.core.bundle import check_output_free
+    from spinn_edge.core.errors import UsageError
     from spinn_edge.core.optional import require
-    from spinn_edge.models.loading import load_model
-    from spinn_edge.training.dataset import load_split, with_validation
+    from spinn_edge.export.shapes import parse_input_shapes
 
     printer = Printer()
     check_output_free(out, force=force)
     require("torch", extra="export")
-    from spinn_edge.core.words import dashed
-    from spinn_edge.export.learned import Lesson, score_learned, write_learned
-    from spinn_edge.pruning.reference import as_mlp, prune_on_rows
-    from spinn_edge.report.console import audit_table, scores_table
-    from spinn_edge.report.remarks import score_remarks
-    from spinn_edge.training.reference import Optimisation
-    from spinn_edge.training.scaling import fit_scaling
-
-    loaded = load_model(
-        model,
-        o.load_options(
+    if data is not None and loaders is not None:
+        raise UsageError("--data and --loaders both say what to learn from; name one")
+    wish = read_wish(
+        by=by,
+        target=target,
+        latency_us=latency_us,
+        runtime=runtime,
+        batch=batch,
+        launches=launches,
+    )
+    typed = Typed(
+        target=target,
+        by=by,
+        rounds=rounds,
+        finetune_epochs=finetune_epochs,
+        schedule=schedule,
+        learning_rate=learning_rate,
+        allocation=allocation,
+        importance=importance,
+        limits=read_limits(protect or (), min_width or (), keep or (), round_to),
+        tolerance=tolerance,
+        seed=seed,
+    )
+    request, stages = read_request(typed, latency=wish is not None)
+    order = Order(
+        model=model,
+        out=out,
+        load=o.load_options(
             activation=activation,
             weights=weights,
             trust_pickle=trust_pickle,
             trust_factory=trust_factory,
         ),
-    )
-    learnt = loaded.bundle.manifest.training if loaded.bundle else None
-    if learnt is None:
-        recipe = o.new_recipe(
-            data,
-            targets=targets,
-            features=features,
-            ignore=ignore,
-            group=group,
-            validation=validation,
-            seed=seed,
-            drop_na=drop_na,
-        )
-    else:
-        _refuse_columns(model, targets, features, ignore, group)
-        recipe = _known_recipe(learnt, drop_na)
-        recipe = with_validation(recipe, validation)
-    split = load_split(data, recipe)
-    mlp = as_mlp(loaded.module, activation=activation, origin=model, split=split)
-    _check_columns(mlp.widths, recipe, data)
-    scaling = learnt.scaling if learnt else fit_scaling(split.train)
-    lesson = Lesson(recipe=recipe, split=split, scaling=scaling, seed=seed, test=test)
-    before = score_learned(mlp, lesson)
-    start_s = time.monotonic()
-    with EpochProgress(printer) as progress:
-        pruned = prune_on_rows(
-            mlp,
-            split,
-            scaling,
-            Optimisation(epochs=finetune_epochs, learning_rate=learning_rate, seed=seed),
-            target=target,
-            rounds=rounds,
-            round_to=round_to,
-            tolerance=tolerance,
-            on_round=lambda number, plan: progress.begin(
-                f"round {number}/{rounds}, {dashed(plan.widths)}", finetune_epochs
-            ),
-            on_epoch=progress.advance,
-        )
-    if pruned.fits[-1].best is None:
-        printer.say("stopped before an epoch of this round ended: nothing was saved")
-        raise typer.Exit(o.INTERRUPTED)
-    bundle = write_learned(
-        pruned.module,
-        out,
-        lesson,
-        fits=pruned.fits,
-        duration_s=time.monotonic() - start_s,
-        pruning=pruned.audit,
+        typed=typed,
+        request=request,
+        schedule=stages,
+        wish=wish,
+        epochs=DEFAULT_EPOCHS if finetune_epochs is None else finetune_epochs,
+        patience=patience,
+        min_delta=min_delta,
+        distil=distil,
+        physics=lo.physics_lesson(
+            residual=residual,
+            derivatives=derivatives,
+            monotone=monotone,
+            collocation=collocation,
+            sampling=sampling,
+            weight=physics_weight,
+        ),
+        compiled=lo.wants_compile(compile_),
+        resume=resume,
+        rollback=rollback,
+        gate=gate,
         force=force,
+        input_shapes=parse_input_shapes(input_shape or []),
     )
-    printer.show(audit_table(pruned.audit))
-    if round_to > 1:
-        printer.show(
-            f"{pruned.audit.achieved:.2%} is the nearest to {target:.2%} that widths in multiples "
-            f"of {round_to} near a common ratio reach"
-        )
-    printer.show(scores_table(before, "Before pruning"))
-    assert bundle.manifest.training is not None
-    scores = bundle.manifest.training.scores
-    printer.show(scores_table(scores, "After pruning"), *score_remarks(scores, bundle.name))
-    end_training(printer, bundle, interrupted=pruned.interrupted)
-
-
-def _known_recipe(learnt: Training, drop_na: bool) -> DataRecipe:
-    from dataclasses import replace
-
-    return replace(learnt.recipe, drop_na=learnt.recipe.drop_na or drop_na)
-
-
-def _refuse_columns(model: str, *given: str | None) -> None:
-    from spinn_edge.core.errors import UsageError
-
-    if any(value is not None for value in given):
-        raise UsageError(
-            f"{model} knows its columns from training; leave out --targets, --features, --ignore "
-            "and --group"
-        )
-
-
-def _check_columns(widths: tuple[int, ...], recipe: DataRecipe, data: Path) -> None:
-    from spinn_edge.core.errors import UsageError
-
-    found = (len(recipe.features), len(recipe.targets))
-    if found != (widths[0], widths[-1]):
-        raise UsageError(
-            f"the model takes {widths[0]} features and gives {widths[-1]} outputs, but {data} "
-            f"leaves {found[0]} features ({', '.join(recipe.features)}) for {found[1]} targets; "
-            "name them with --features and --targets, or leave columns out with --ignore"
-        )
+    if data is None:
+        refuse_without_rows(order, (validation, test, targets, features, ignore, group))
+        prune_loaded(order, loaders, printer)
+        return
+    columns = Columns(targets=targets, features=features, ignore=ignore, group=group)
+    prune_taught(order, data, columns, printer, validation=validation, test=test, drop_na=drop_na)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spinn_edge.cli import learning_options as lo
 from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
@@ -29,10 +30,22 @@ def train(
     epochs: Annotated[int, typer.Option(help="Most passes over the training rows.")] = 12,
     learning_rate: o.LearningRate = 1e-3,
     patience: o.Patience = None,
+    min_delta: lo.MinDelta = 0.0,
+    residual: lo.Residual = None,
+    derivatives: lo.Derivatives = None,
+    monotone: lo.Monotone = None,
+    collocation: lo.CollocationPoints = None,
+    sampling: lo.Sampling = None,
+    physics_weight: lo.PhysicsWeight = None,
+    compile_steps: lo.Compile = None,
     seed: o.Seed = 0,
     force: o.Force = False,
 ) -> None:
-    """Train a reference MLP on a CSV file; it takes raw features and returns physical units."""
+    """Train a reference MLP on a CSV file; it takes raw features and returns physical units.
+
+    The weights that are kept are those of the epoch with the lowest error on the held-out rows,
+    with and without physics.
+    """
     from spinn_edge.cli.output import EpochProgress, Printer
     from spinn_edge.core.bundle import check_output_free
     from spinn_edge.core.optional import require
@@ -50,7 +63,20 @@ def train(
 
     find_activation(activation)
     optimisation = Optimisation(
-        epochs=epochs, learning_rate=learning_rate, patience=patience, seed=seed
+        epochs=epochs,
+        learning_rate=learning_rate,
+        patience=patience,
+        min_delta=min_delta,
+        seed=seed,
+        compiled=lo.wants_compile(compile_steps),
+    )
+    lesson_in_physics = lo.physics_lesson(
+        residual=residual,
+        derivatives=derivatives,
+        monotone=monotone,
+        collocation=collocation,
+        sampling=sampling,
+        weight=physics_weight,
     )
     recipe = o.new_recipe(
         data,
@@ -71,6 +97,8 @@ def train(
         f"{len(recipe.features)} features"
     )
     with EpochProgress(printer) as progress:
+        if optimisation.compiled:
+            progress.say("training steps go through torch.compile; the first ones take a while")
         progress.begin("training", epochs)
         trained = train_mlp(
             split,
@@ -78,6 +106,7 @@ def train(
             hidden=widths,
             activation=activation,
             optimisation=optimisation,
+            physics=lesson_in_physics,
             on_epoch=progress.advance,
         )
     if trained.fit.best is None:
@@ -94,6 +123,7 @@ def train(
     )
     assert bundle.manifest.training is not None
     scores = bundle.manifest.training.scores
+    printer.show(*lo.compile_words((trained.fit,)))
     printer.show(scores_table(scores, "Scores"), *score_remarks(scores, bundle.name))
     end_training(printer, bundle, interrupted=trained.fit.interrupted)
 

@@ -115,6 +115,23 @@ def parse_derivatives(requests: Iterable[str], names: ChannelNames) -> tuple[Der
     return tuple(found.values())
 
 
+def carried_derivatives(function: object) -> tuple[str, ...]:
+    """Return the requests that a residual function names itself, in its attribute ``derivatives``.
+
+    Raises:
+        UsageError: the attribute is no sequence of texts.
+    """
+    named = getattr(function, "derivatives", ())
+    if isinstance(named, str) or not (
+        isinstance(named, Sequence) and all(isinstance(one, str) for one in named)
+    ):
+        raise UsageError(
+            f"the residual's attribute 'derivatives' is {named!r}; expected a tuple such as "
+            "('tool_wear:time',)"
+        )
+    return tuple(named)
+
+
 def _parse(request: str, names: ChannelNames) -> Derivative:
     output, *inputs = (part.strip() for part in request.split(":"))
     if not output or not all(inputs) or not 1 <= len(inputs) <= MOST_ORDER:

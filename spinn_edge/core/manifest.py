@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from spinn_edge.core.adaptation_record import AdaptationRecord
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.derivatives import Derivative
 from spinn_edge.core.errors import BundleError
@@ -225,6 +226,7 @@ class Manifest:
         tolerances_by_hand: shares of the scale that were chosen by hand when the bundle was
             written, by output, channel or ``*``, with ``@`` and a precision where it is for that
             one alone; empty where the defaults hold.
+        adaptation: how it followed a stream of rows; None for a model that never did.
     """
 
     schema_version: int
@@ -243,6 +245,7 @@ class Manifest:
     pruning: PruningAudit | None = None
     training: Training | None = None
     tolerances_by_hand: Mapping[str, float] = field(default_factory=dict)
+    adaptation: AdaptationRecord | None = None
 
     def files_of(self, format_name: str, precision: str | None = None) -> tuple[FileEntry, ...]:
         """Return the entries of one format, in manifest order; of any precision when None."""

@@ -46,6 +46,16 @@ class GroupPlan:
     kept: tuple[int, ...]
     cuts: tuple[Cut, ...]
 
+    def removed_positions(self, part: Cut) -> tuple[int, ...]:
+        """Return the positions along ``part.dim`` that go."""
+        kept = set(self.kept)
+        return tuple(
+            part.offset + channel * part.repeat + step
+            for channel in range(self.channels)
+            if channel not in kept
+            for step in range(part.repeat)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftAlone:
@@ -73,19 +83,23 @@ class RoundAudit:
         parameters: parameters after the round.
         requested: share of the original quantity to be gone after this round.
         achieved: share that is gone.
+        planned: share that the widths were solved for; None in older manifests.
         score: validation loss after fine-tuning, in the loss function's unit; None if not tuned.
         exactness: largest difference between the smaller and the masked network before
             fine-tuning, a share of the output's scale; None in older manifests.
         duration_s: wall time of the round, fine-tuning included.
+        physics: what became of residual and slopes, in words; None where none were asked for.
     """
 
     widths: tuple[int, ...]
     parameters: int
     requested: float
     achieved: float
+    planned: float | None = None
     score: float | None = None
     exactness: float | None = None
     duration_s: float | None = None
+    physics: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +121,9 @@ class PruningAudit:
         allocation: how the cut was shared out: ``uniform``, ``global`` or ``per-layer``.
         amount_before: the quantity before: a count, bytes, or seconds; None in older manifests.
         amount_after: the quantity after.
-        plan: what to cut from a fresh copy of the model that was given first.
+        plan: what to cut from a fresh copy of the model that was given; empty in older manifests.
+        earlier: plans of earlier prunings, to be replayed first on what a factory builds; empty for
+            an MLP, which is built from its widths.
         left_alone: layers that were not pruned, and why.
     """
 
@@ -125,4 +141,5 @@ class PruningAudit:
     amount_before: float | None = None
     amount_after: float | None = None
     plan: tuple[GroupPlan, ...] = ()
+    earlier: tuple[tuple[GroupPlan, ...], ...] = ()
     left_alone: tuple[LeftAlone, ...] = ()

@@ -20,7 +20,10 @@ from spinn_edge.core.table import read_table
 from spinn_edge.demo.milling import GROUP, TARGETS, simulate, split_by_tool, write_csv
 from spinn_edge.export.bundling import ExportRequest
 from spinn_edge.export.learned import Lesson, write_learned
-from spinn_edge.pruning.reference import prune_on_rows
+from spinn_edge.pruning.reference import FineTuning, prune_on_rows
+from spinn_edge.pruning.request import PruningRequest
+from spinn_edge.pruning.rounds import RoundEvents
+from spinn_edge.pruning.targets.limits import Limits
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.trt.backend import load_backend
 from spinn_edge.training.dataset import load_split, make_recipe
@@ -164,13 +167,19 @@ def run_tour(
     pruned = prune_on_rows(
         trained.module,
         split,
+        recipe,
         trained.scaling,
-        replace(optimisation, epochs=plan.finetune_epochs),
-        target=plan.target,
-        rounds=plan.rounds,
-        round_to=plan.round_to,
-        on_round=lambda number, _: listener.on_run(
-            f"pruning, round {number}/{plan.rounds}", plan.finetune_epochs
+        PruningRequest(
+            target=plan.target,
+            rounds=plan.rounds,
+            limits=Limits(round_to=plan.round_to),
+            seed=seed,
+        ),
+        FineTuning(optimisation=replace(optimisation, epochs=plan.finetune_epochs)),
+        events=RoundEvents(
+            on_round=lambda number, _: listener.on_run(
+                f"pruning, round {number}/{plan.rounds}", plan.finetune_epochs
+            )
         ),
         on_epoch=listener.on_epoch,
     )

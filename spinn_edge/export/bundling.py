@@ -12,6 +12,7 @@ from spinn_edge import __version__
 from spinn_edge.accuracy.hand_limits import with_tolerances
 from spinn_edge.accuracy.precision.onnx_types import count_onnx
 from spinn_edge.accuracy.search.worst_input import AT_EXPORT, SearchRequest, cost_of
+from spinn_edge.core.adaptation_record import AdaptationRecord
 from spinn_edge.core.bundle import Bundle, describe_file, finish, staged_folder
 from spinn_edge.core.golden import GOLDEN_NAME
 from spinn_edge.core.manifest import PRECISIONS, SCHEMA_VERSION, FileEntry, Manifest, Training
@@ -21,7 +22,6 @@ from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export import registry
 from spinn_edge.export.batches import largest_batch
 from spinn_edge.export.bundle_reference import reference_of
-from spinn_edge.export.counting import count_flops, count_parameters
 from spinn_edge.export.derivatives import original_network
 from spinn_edge.export.golden import (
     GoldenInputs,
@@ -39,6 +39,7 @@ from spinn_edge.export.reference import copy_onnx
 from spinn_edge.export.registry import ExportJob, ExportStep
 from spinn_edge.export.shapes import input_specs
 from spinn_edge.export.task_loss import ScoredRows, task_details
+from spinn_edge.models.counting import count_flops, count_parameters
 from spinn_edge.models.loading import LoadedModel
 from spinn_edge.runtimes.trt.cache import EngineCache
 from spinn_edge.runtimes.trt.recipe import EngineOptions
@@ -53,6 +54,7 @@ class ExportRequest:
 
     Attributes:
         formats: names from the exporter registry; none writes weights and golden vectors only.
+        only: pairs of format and precision, the only ones of all those to write; empty for all.
         precisions: what the files shall compute in, as far as a format has it.
         max_batch: largest batch that every format must serve; None keeps that of the bundle which
             is exported again, and is 1024 otherwise.
@@ -66,6 +68,7 @@ class ExportRequest:
     """
 
     formats: tuple[str, ...] = ()
+    only: tuple[tuple[str, str], ...] = ()
     precisions: tuple[str, ...] = PRECISIONS[:1]
     max_batch: int | None = None
     input_shapes: tuple[TensorSpec, ...] = ()
@@ -84,6 +87,7 @@ def write_bundle(
     golden: GoldenMaker | None = None,
     training: Training | None = None,
     pruning: PruningAudit | None = None,
+    adaptation: AdaptationRecord | None = None,
     force: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Bundle:
@@ -97,6 +101,7 @@ def write_bundle(
         golden: makes golden inputs from specs and a number of rows.
         training: how the weights came to be.
         pruning: what was removed.
+        adaptation: how it followed a stream of rows.
         force: replace a bundle at ``out``.
         on_step: called with a few words before each step.
 
@@ -109,7 +114,11 @@ def write_bundle(
         ExportError: a format could not be written, or its proof failed; nothing is left behind.
         BundleError: ``out`` exists or cannot be written.
     """
-    steps = registry.in_order(request.formats, request.precisions)
+    steps = [
+        step
+        for step in registry.in_order(request.formats, request.precisions)
+        if not request.only or (step.format, step.precision) in request.only
+    ]
     inputs = input_specs(loaded, request.input_shapes)
     max_batch = largest_batch(loaded, inputs, request.max_batch, request.engine)
     request.engine.batches(max_batch)  # refused now rather than after everything else is written
@@ -147,6 +156,7 @@ def write_bundle(
             files=tuple(files),
             training=training or (old.training if old else None),
             pruning=pruning or (old.pruning if old else None),
+            adaptation=adaptation or (old.adaptation if old else None),
         )
         manifest = with_tolerances(manifest, request.tolerances)
         if loaded.format:

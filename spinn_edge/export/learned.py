@@ -48,13 +48,14 @@ class Lesson:
 
 
 def write_learned(
-    mlp: MLP,
+    module: nn.Module,
     out: Path,
     lesson: Lesson,
     *,
     fits: tuple[Fit, ...],
     duration_s: float,
     pruning: PruningAudit | None = None,
+    architecture: Architecture | None = None,
     request: ExportRequest | None = None,
     force: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
@@ -62,12 +63,13 @@ def write_learned(
     """Score a network and write its bundle, golden inputs drawn from real rows.
 
     Args:
-        mlp: from raw features to physical units.
+        module: from raw features to physical units.
         out: folder to write.
         lesson: what it was taught with.
         fits: the training runs that made it, in order.
         duration_s: their wall time.
         pruning: the audit, if it was pruned.
+        architecture: how the module is made again; None for a plain MLP, which says it itself.
         request: formats to export; none writes weights and golden vectors only.
         force: replace a bundle at ``out``.
         on_step: called with a few words before each step.
@@ -86,13 +88,13 @@ def write_learned(
         best_epoch=best.number if best else 0,
         duration_s=duration_s,
         interrupted=any(fit.interrupted for fit in fits),
-        scores=score_learned(mlp, lesson),
+        scores=score_learned(module, lesson),
     )
     features = np.concatenate([lesson.split.train.features, lesson.split.held_out.features])
     loaded = LoadedModel(
         origin="the trained network",
-        module=mlp,
-        architecture=Architecture(kind="mlp", widths=mlp.widths, activation=mlp.activation),
+        module=module,
+        architecture=architecture or _of_mlp(module),
     )
     return write_bundle(
         loaded,
@@ -104,6 +106,11 @@ def write_learned(
         force=force,
         on_step=on_step,
     )
+
+
+def _of_mlp(module: nn.Module) -> Architecture:
+    assert isinstance(module, MLP)
+    return Architecture(kind="mlp", widths=module.widths, activation=module.activation)
 
 
 def score_learned(module: nn.Module, lesson: Lesson) -> Scores:

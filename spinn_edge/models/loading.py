@@ -13,6 +13,7 @@ from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import BundleError, UsageError, first_line
 from spinn_edge.core.manifest import Architecture
 from spinn_edge.core.optional import require
+from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.models.pt2_file import PICKLE_RISK, load_pt2, program_inputs
 from spinn_edge.models.torchscript_file import load_torchscript
@@ -116,7 +117,7 @@ def module_of(bundle: Bundle, *, trust_factory: bool) -> nn.Module:
             "not in the bundle; if you trust it, repeat with --trust-factory"
         )
     else:
-        module = _call_factory(architecture.factory)
+        module = _replayed(_call_factory(architecture.factory), bundle.manifest.pruning)
     try:
         module.load_state_dict(load_file(bundle.path_of(entries[0])))
     except Exception as exc:  # safetensors raises its own Rust error type
@@ -129,6 +130,17 @@ def module_of(bundle: Bundle, *, trust_factory: bool) -> nn.Module:
 
         return with_derivatives(module.eval(), bundle.manifest)
     return module.eval()
+
+
+def _replayed(module: nn.Module, pruning: PruningAudit | None) -> nn.Module:
+    """Cut what a factory builds to the sizes of a pruned bundle."""
+    if pruning is None:
+        return module
+    from spinn_edge.models.cutting import cut
+
+    for plan in (*pruning.earlier, pruning.plan):
+        module = cut(module, plan)
+    return module
 
 
 def _from_bundle(bundle: Bundle, origin: str, options: LoadOptions) -> LoadedModel:

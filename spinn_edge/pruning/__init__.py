@@ -7,12 +7,44 @@ from typing import TYPE_CHECKING, Any
 from spinn_edge.core.optional import require
 
 if TYPE_CHECKING:
+    from spinn_edge.pruning.masks.applying import apply_masks, apply_pruning, make_permanent
+    from spinn_edge.pruning.masks.compaction import compact
+    from spinn_edge.pruning.masks.files import load_masks, save_masks
+    from spinn_edge.pruning.masks.fine_tuning import fine_tune
+    from spinn_edge.pruning.masks.stages import mask_in_stages
     from spinn_edge.pruning.rounds import PrunedModel, prune_in_rounds
+    from spinn_edge.pruning.schedule import Stage, parse_schedule, verify_schedule
     from spinn_edge.pruning.training import structured_prune_and_finetune
 
-__all__ = ["PrunedModel", "prune_in_rounds", "structured_prune_and_finetune"]
+__all__ = [
+    "PrunedModel",
+    "Stage",
+    "apply_masks",
+    "apply_pruning",
+    "compact",
+    "fine_tune",
+    "load_masks",
+    "make_permanent",
+    "mask_in_stages",
+    "parse_schedule",
+    "prune_in_rounds",
+    "save_masks",
+    "structured_prune_and_finetune",
+    "verify_schedule",
+]
 
 _HOMES = {
+    "apply_masks": "masks.applying",
+    "apply_pruning": "masks.applying",
+    "make_permanent": "masks.applying",
+    "compact": "masks.compaction",
+    "fine_tune": "masks.fine_tuning",
+    "load_masks": "masks.files",
+    "save_masks": "masks.files",
+    "mask_in_stages": "masks.stages",
+    "Stage": "schedule",
+    "parse_schedule": "schedule",
+    "verify_schedule": "schedule",
     "PrunedModel": "rounds",
     "prune_in_rounds": "rounds",
     "structured_prune_and_finetune": "training",

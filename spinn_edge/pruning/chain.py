@@ -1,11 +1,7 @@
-"""A plain MLP inside any module, and the physical removal of its neurons.
-
-This is the exact path for MLPs. General graphs will have a file of their own beside it.
-"""
+"""A plain MLP inside any module: its groups of channels are the neurons of each hidden layer."""
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Sequence
 from typing import TypeVar
@@ -13,13 +9,14 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from spinn_edge.core.errors import PruningError, first_line
-from spinn_edge.models.modules import MLP
+from spinn_edge.core.errors import PruningError
+from spinn_edge.core.pruning_record import Cut, LeftAlone
+from spinn_edge.models.cutting import cut
+from spinn_edge.pruning.groups import ChannelGraph, Group
 
 M = TypeVar("M", bound=nn.Module)
 
-EXACTNESS = 1e-6
-"""Allowed difference between the shrunk and the masked network, as a share of output scale."""
+MAKES_THE_OUTPUT = "it makes the network's output"
 
 
 def find_chain(module: nn.Module) -> list[tuple[str, nn.Linear]]:
@@ -40,13 +37,13 @@ def find_chain(module: nn.Module) -> list[tuple[str, nn.Linear]]:
         name for name in (*names, *(n for n, _ in module.named_buffers())) if name not in inside
     ]:
         raise PruningError(
-            f"'{outside[0]}' belongs to no Linear layer: only plain MLPs can be pruned so far"
+            f"the network is no plain MLP: '{outside[0]}' belongs to no Linear layer of its own"
         )
     for (name, layer), (after, following) in itertools.pairwise(chain):
         if layer.out_features != following.in_features:
             raise PruningError(
-                f"'{name}' gives {layer.out_features} values but '{after}' takes "
-                f"{following.in_features}: only plain MLPs can be pruned so far"
+                f"the network is no plain MLP: '{name}' gives {layer.out_features} values but "
+                f"'{after}' takes {following.in_features}"
             )
     return chain
 
@@ -56,80 +53,41 @@ def widths_of(chain: Sequence[tuple[str, nn.Linear]]) -> tuple[int, ...]:
     return (chain[0][1].in_features, *(layer.out_features for _, layer in chain))
 
 
+def chain_groups(module: nn.Module) -> ChannelGraph:
+    """Return one group for each hidden layer of a plain MLP, in order of data flow.
+
+    Raises:
+        PruningError: as :func:`find_chain`. Whether the ``forward`` is a chain too is for
+            :func:`spinn_edge.pruning.exactness.prove_exact` to say.
+    """
+    chain = find_chain(module)
+    groups = [
+        Group(name=name, channels=layer.out_features, cuts=_cuts(name, layer, after))
+        for (name, layer), (after, _) in itertools.pairwise(chain)
+    ]
+    return ChannelGraph(
+        groups=tuple(groups),
+        left_alone=(LeftAlone(name=chain[-1][0], reason=MAKES_THE_OUTPUT),),
+    )
+
+
 def shrink(module: M, kept: Sequence[torch.Tensor]) -> M:
-    """Remove neurons physically: rows of a layer and the next layer's columns.
+    """Remove neurons of a plain MLP physically.
 
     Args:
-        module: contains a plain MLP; not changed.
+        module: not changed.
         kept: for each hidden layer, the indices that stay, ascending, int64.
 
-    Returns:
-        A copy with smaller Linear layers; everything else (activations, Dropout, the ``forward``
-        around them) is as it was.
-
     Raises:
-        PruningError: as :func:`find_chain`.
+        PruningError: as :func:`find_chain` and :func:`spinn_edge.models.cutting.cut`.
     """
-    small = copy.deepcopy(module)
-    chain = find_chain(small)
-    columns = torch.arange(chain[0][1].in_features)
-    rows_per_layer = [*kept, torch.arange(chain[-1][1].out_features)]
-    for (_, layer), rows in zip(chain, rows_per_layer, strict=True):
-        layer.weight = nn.Parameter(layer.weight.detach()[rows][:, columns].clone())
-        if layer.bias is not None:
-            layer.bias = nn.Parameter(layer.bias.detach()[rows].clone())
-        layer.in_features, layer.out_features = len(columns), len(rows)
-        columns = rows
-    if isinstance(small, MLP):
-        small.widths = widths_of(chain)
-    return small
+    groups = chain_groups(module).groups
+    return cut(module, [g.plan(rows.tolist()) for g, rows in zip(groups, kept, strict=True)])
 
 
-def mask(module: M, kept: Sequence[torch.Tensor]) -> M:
-    """Return a copy of full size in which the outgoing weights of removed neurons are 0."""
-    masked = copy.deepcopy(module)
-    chain = find_chain(masked)
-    for (_, following), rows in zip(chain[1:], kept, strict=True):
-        removed = torch.ones(following.in_features, dtype=torch.bool)
-        removed[rows] = False
-        with torch.no_grad():
-            following.weight[:, removed] = 0
-    return masked
-
-
-def prove_exact(module: nn.Module, small: nn.Module, kept: Sequence[torch.Tensor]) -> float:
-    """Run the shrunk network beside the masked one.
-
-    This catches what a look at the layers cannot: a ``forward`` that does more than a chain.
-
-    Returns:
-        Largest absolute difference over the scale of the output, on 64 random samples.
-
-    Raises:
-        PruningError: they differ by more than ``EXACTNESS``, or one of them does not run.
-    """
-    device = next(module.parameters()).device
-    generator = torch.Generator().manual_seed(0)
-    probe = torch.randn(64, find_chain(module)[0][1].in_features, generator=generator).to(device)
-    pair = mask(module, kept).eval(), copy.deepcopy(small).eval()
-    try:
-        expected, got = (_run_double(network, probe) for network in pair)
-    except Exception as exc:  # the user's own forward may raise anything
-        raise PruningError(f"the network is no plain chain of layers: {first_line(exc)}") from exc
-    scale = expected.abs().max().clamp_min(torch.finfo(torch.float32).tiny)
-    error = float((expected - got).abs().max() / scale)
-    if not error <= EXACTNESS:
-        raise PruningError(
-            f"the smaller network differs from the masked one by {error:.2g} of its output's scale "
-            f"(allowed {EXACTNESS:g}): its forward does more than a chain of layers, "
-            "and only plain MLPs can be pruned so far"
-        )
-    return error
-
-
-@torch.no_grad()
-def _run_double(module: nn.Module, probe: torch.Tensor) -> torch.Tensor:
-    try:
-        return torch.as_tensor(module.double()(probe.double()))
-    except RuntimeError:  # a forward that casts its input to float32
-        return torch.as_tensor(module.float()(probe.float())).double()
+def _cuts(name: str, layer: nn.Linear, after: str) -> tuple[Cut, ...]:
+    made = ["weight"] if layer.bias is None else ["weight", "bias"]
+    return (
+        *(Cut(tensor=f"{name}.{part}", dim=0, role="output") for part in made),
+        Cut(tensor=f"{after}.weight", dim=1, role="input"),
+    )

@@ -1,50 +1,101 @@
-"""Pruning of an MLP that maps raw features to physical units, fine-tuned on a table."""
+"""Pruning of a network that maps raw features to physical units, fine-tuned on a table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import torch
 from torch import nn
 
-from spinn_edge.core.errors import PruningError, first_line
-from spinn_edge.core.manifest import Scaling
-from spinn_edge.models.derivative_module import DerivativeModule
+from spinn_edge.core.manifest import DataRecipe, Scaling
 from spinn_edge.models.modules import MLP
-from spinn_edge.models.state_dict import mlp_from_state_dict
-from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, RoundPlan
-from spinn_edge.pruning.rounds import PrunedModel, prune_in_rounds
+from spinn_edge.pruning.request import PruningRequest
+from spinn_edge.pruning.rounds import PrunedModel, RoundEvents, RoundState, prune_in_rounds
+from spinn_edge.pruning.schedule import Stage
+from spinn_edge.pruning.stage_state import load_state, to_stage
+from spinn_edge.pruning.stages import StageStore
 from spinn_edge.training.dataset import Split
-from spinn_edge.training.fitting import Epoch, Fit
-from spinn_edge.training.reference import Optimisation, fit_scaled, predict
-from spinn_edge.training.scaling import fold, unfold
+from spinn_edge.training.distillation import Distillation
+from spinn_edge.training.fitting import Epoch, Fit, TensorBatches
+from spinn_edge.training.objectives import Term
+from spinn_edge.training.physics.lesson import PhysicsLesson
+from spinn_edge.training.physics.units import Units
+from spinn_edge.training.reference import BATCH_SIZE, Optimisation, fit_scaled
+from spinn_edge.training.scaling import Standardised, fold, standardise, unfold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FineTuning:
+    """How each round's weights are tuned.
+
+    Attributes:
+        optimisation: epochs and learning rate of every round, and the seed.
+        schedule: epochs and learning rate of each round, in order; empty takes those of
+            ``optimisation``.
+        physics: an equation and slopes to learn beside the rows.
+        distillation: weight of the distance to the outputs of the network before pruning, beside
+            the data's 1; 0 leaves it out.
+    """
+
+    optimisation: Optimisation
+    schedule: tuple[Stage, ...] = ()
+    physics: PhysicsLesson = field(default_factory=PhysicsLesson)
+    distillation: float = 0.0
+
+    def of_round(self, number: int) -> Optimisation:
+        """Return how a round is tuned, counted from 1; each has a seed of its own."""
+        seeded = replace(self.optimisation, seed=self.optimisation.seed + number)
+        if not self.schedule:
+            return seeded
+        stage = self.schedule[number - 1]
+        return replace(seeded, epochs=stage.epochs, learning_rate=stage.learning_rate)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stages:
+    """Where rounds are kept, and from which one to go on.
+
+    Attributes:
+        store: the folder.
+        request: what decides the outcome of the run, by name.
+        resume: go on behind the last complete stage.
+        rollback: stage to go back to, without any further round; None for none.
+    """
+
+    store: StageStore
+    request: Mapping[str, Any]
+    resume: bool = False
+    rollback: int | None = None
 
 
 def prune_on_rows(
-    mlp: MLP,
+    module: nn.Module,
     split: Split,
+    recipe: DataRecipe,
     scaling: Scaling,
-    optimisation: Optimisation,
+    request: PruningRequest,
+    tuning: FineTuning,
     *,
-    target: float,
-    rounds: int,
-    round_to: int = 1,
-    tolerance: float | None = DEFAULT_TOLERANCE,
-    on_round: Callable[[int, RoundPlan], None] = lambda number, plan: None,
+    stages: Stages | None = None,
+    events: RoundEvents[nn.Module] | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-) -> PrunedModel[MLP]:
+) -> PrunedModel[nn.Module]:
     """Prune and fine-tune on standardised values, where every output weighs the same.
 
+    A plain MLP is pruned with the scaling taken out of its weights; any other network as it is,
+    with the scaling around it while it is tuned.
+
     Args:
-        mlp: from raw features to physical units; not changed.
+        module: from raw features to physical units; not changed.
         split: rows in raw units.
-        scaling: taken out before and folded in again after; exact for any plain MLP.
-        optimisation: epochs and rates of each round.
-        target: share of parameters to remove, in (0, 1).
-        rounds: rounds.
-        round_to: hidden widths become multiples of this.
-        tolerance: largest distance between requested and achieved.
-        on_round: called before each round.
+        recipe: says what the columns are called.
+        scaling: of features and targets.
+        request: what to remove.
+        tuning: how each round is tuned.
+        stages: keeps every round on disk; None keeps nothing.
+        events: hears of rounds. The networks that it sees map raw features to physical units.
         on_epoch: called after each epoch.
 
     Returns:
@@ -52,76 +103,79 @@ def prune_on_rows(
 
     Raises:
         PruningError: the target cannot be reached.
-        UsageError: training diverged.
+        UsageError: training diverged, or the stages are of another run.
+        BundleError: a stage is damaged or cannot be written.
     """
+    events = events or RoundEvents()
+    is_mlp = isinstance(module, MLP)
+    given: nn.Module = unfold(module, scaling) if isinstance(module, MLP) else module
+
+    def standardised(network: nn.Module) -> nn.Module:
+        return network if is_mlp else Standardised(network, scaling)
+
+    def physical(network: nn.Module) -> nn.Module:
+        return fold(network, scaling) if isinstance(network, MLP) else network
+
+    teacher = standardised(given)
 
     def tune(network: nn.Module, number: int) -> Fit:
-        assert isinstance(network, MLP)
-        seeded = replace(optimisation, seed=optimisation.seed + number)
-        return fit_scaled(network, split, scaling, seeded, on_epoch)
+        optimisation = tuning.of_round(number)
+        terms: list[Term] = list(
+            tuning.physics.terms(
+                recipe, split.train.features, Units(scaling=scaling), seed=optimisation.seed
+            )
+        )
+        if tuning.distillation:
+            terms.append(Distillation(teacher=teacher, weight=tuning.distillation))
+        return fit_scaled(
+            standardised(network), split, scaling, optimisation, on_epoch, terms=terms
+        )
 
+    def after_round(state: RoundState[nn.Module]) -> None:
+        if stages is not None:
+            stages.store.save(to_stage(state, stages.request))
+        events.after_round(replace(state, module=physical(state.module)))
+
+    begin = _begin(stages, given)
+    rows = standardise(split.train, scaling) if is_mlp else split.train
     pruned = prune_in_rounds(
-        unfold(mlp, scaling),
+        given,
+        request,
         tune=tune,
-        target=target,
-        rounds=rounds,
-        round_to=round_to,
-        tolerance=tolerance,
-        on_round=on_round,
+        example=(torch.from_numpy(rows.features[:8]).float(),),
+        batches=TensorBatches(rows, batch_size=BATCH_SIZE),
+        loss=_plain_loss if is_mlp else _scaled_loss(scaling),
+        events=RoundEvents(on_round=events.on_round, after_round=after_round),
+        begin=begin,
+        last=stages.rollback if stages else None,
     )
-    return replace(pruned, module=fold(pruned.module, scaling))
+    return replace(pruned, module=physical(pruned.module))
 
 
-def as_mlp(module: nn.Module | None, *, activation: str | None, origin: str, split: Split) -> MLP:
-    """Return ``module`` itself if it is the reference MLP, or the reference MLP that equals it.
-
-    A smaller network must be rebuilt in another process from widths and an activation, so a module
-    of the user's own class is converted first, and both are run on real rows to prove them equal.
-
-    Raises:
-        PruningError: there is no module, no ``activation`` was named, or the two differ.
-    """
-    if isinstance(module, MLP):
-        return module
-    if isinstance(module, DerivativeModule):
-        raise PruningError(
-            f"'{origin}' gives derivatives beside its outputs; prune the bundle that it was "
-            "exported from, then export the result with --derivatives"
-        )
-    if module is None or isinstance(module, _exported_kinds()):
-        raise PruningError(
-            f"'{origin}' is an exported file, which cannot be pruned; give the state dict that it "
-            "was exported from"
-        )
-    if activation is None:
-        raise PruningError(
-            f"'{origin}' is a module of its own class; to prune it as a plain MLP, name the "
-            "function between its layers with --activation"
-        )
-    mlp = mlp_from_state_dict(
-        module.state_dict(), activation=activation, where=origin, in_file_order=True
-    )
-    rows = split.held_out.features[:256]
-    try:
-        expected, got = predict(module, rows), predict(mlp, rows)
-    except Exception as exc:  # the user's own forward may raise anything
-        raise PruningError(
-            f"'{origin}' does not run on {rows.shape[1]} features ({first_line(exc)}); "
-            "name them with --features, or leave columns out with --ignore"
-        ) from exc
-    # by column: an output in small units must not hide behind one in large units
-    if (
-        expected.shape != got.shape
-        or not (abs(expected - got).max(axis=0) <= 1e-5 * abs(expected).max(axis=0)).all()
-    ):
-        raise PruningError(
-            f"'{origin}' is not the plain MLP with {activation} that its tensors suggest: their "
-            "outputs differ on real rows; only plain MLPs can be pruned so far"
-        )
-    return mlp
+def _begin(stages: Stages | None, given: nn.Module) -> RoundState[nn.Module] | None:
+    """Return the round to go on from; a run that begins drops what lies there."""
+    if stages is None:
+        return None
+    store = stages.store
+    if stages.rollback is not None:
+        store.rollback(stages.rollback)
+        return load_state(store, stages.rollback, given)
+    if stages.resume and (last := store.last()) is not None:
+        store.check_request(stages.request)
+        return load_state(store, last.number, given)
+    store.clear()
+    return None
 
 
-def _exported_kinds() -> tuple[type[nn.Module], ...]:
-    import torch
+def _plain_loss(predicted: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    return nn.functional.mse_loss(predicted, wanted)
 
-    return (torch.jit.ScriptModule, torch.fx.GraphModule)
+
+def _scaled_loss(scaling: Scaling) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Return the mean squared error in deviations of the targets."""
+    std = torch.tensor(scaling.target_std)
+
+    def loss(predicted: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        return nn.functional.mse_loss(predicted / std, wanted / std)
+
+    return loss

@@ -12,8 +12,8 @@ from spinn_edge.accuracy.verification import Verification
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import Manifest, Scores
-from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.report import formatting as f
+from spinn_edge.report.adaptation import lineage_words
 from spinn_edge.report.beyond_golden import (
     ROWS_ALONE,
     SEARCH_HEAD,
@@ -27,6 +27,7 @@ from spinn_edge.report.latency_columns import Column, name_columns, several_prec
 from spinn_edge.report.latency_tables import LatencyTable, latency_tables
 from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.precision import layer_words, weight_words
+from spinn_edge.report.pruning import audit_table as audit_table
 from spinn_edge.report.runtime_status import RuntimeStatus
 from spinn_edge.report.screen import FULL_WIDTH
 from spinn_edge.report.screen_table import screen_table
@@ -169,6 +170,8 @@ def manifest_table(manifest: Manifest, name: str) -> Table:
     if manifest.pruning:
         audit = manifest.pruning
         table.add_row("pruning", f"requested {audit.requested:.2%}, achieved {audit.achieved:.2%}")
+    if version := lineage_words(manifest):
+        table.add_row("version", escape(version))
     table.add_row("largest batch", f.whole(manifest.max_batch))
     table.add_row("golden inputs", escape(manifest.golden_source))
     for words in hand_remarks(manifest.tolerances_by_hand):
@@ -214,28 +217,5 @@ def scores_table(scores: Scores, title: str) -> Table:
             f.score(value),
             f.score(scores.linear_r2[name]),
             f.magnitude(scores.rmse[name]),
-        )
-    return table
-
-
-def audit_table(audit: PruningAudit) -> Table:
-    """Return a line for each round."""
-    table = screen_table(
-        "Pruning audit, share of the whole model's parameters",
-        ">round",
-        "widths",
-        ">parameters",
-        ">requested",
-        ">achieved",
-        ">validation loss",
-    )
-    for number, item in enumerate(audit.rounds, start=1):
-        table.add_row(
-            str(number),
-            f.dashed(item.widths),
-            f.whole(item.parameters),
-            f"{item.requested:.2%}",
-            f"{item.achieved:.2%}",
-            f.magnitude(item.score),
         )
     return table

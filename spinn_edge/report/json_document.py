@@ -52,6 +52,7 @@ def inspection_document(bundle: Bundle, name: str) -> dict[str, Any]:
         "tolerances_by_hand": encode(manifest.tolerances_by_hand),
         "pruning": encode(manifest.pruning),
         "training": encode(manifest.training),
+        "adaptation": encode(manifest.adaptation),
         "files": encode(manifest.files),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from spinn_edge.core.manifest import DataRecipe, Scaling
 from spinn_edge.models.modules import MLP
 from spinn_edge.training.dataset import Split
 from spinn_edge.training.fitting import Epoch, Fit, TensorBatches, fit
+from spinn_edge.training.objectives import Data, Term, WeightedSum
+from spinn_edge.training.physics.lesson import PhysicsLesson
+from spinn_edge.training.physics.units import Units
 from spinn_edge.training.scaling import fit_scaling, fold, standardise
 
 BATCH_SIZE = 128
@@ -29,7 +33,10 @@ class Optimisation:
         learning_rate: peak of the cycle.
         weight_decay: decoupled decay a step, relative to the learning rate.
         patience: epochs without improvement before stopping; None never stops early.
-        seed: of initial weights and batch order.
+        min_delta: how much lower the validation loss must be to count as improved, in squared
+            deviations of the targets.
+        seed: of initial weights, batch order and collocation points.
+        compiled: take the steps through ``torch.compile``.
 
     Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization"; Smith and Topin
     (2019), "Super-convergence".
@@ -39,13 +46,19 @@ class Optimisation:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     patience: int | None = None
+    min_delta: float = 0.0
     seed: int = 0
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UsageError(f"epochs must be at least 1, got {self.epochs}")
         if self.patience is not None and self.patience < 1:
             raise UsageError(f"patience must be at least 1 epoch, got {self.patience}")
+        if not (math.isfinite(self.min_delta) and self.min_delta >= 0):
+            raise UsageError(
+                f"--min-delta is {self.min_delta}; expected a number of at least 0, such as 1e-4"
+            )
         if not self.learning_rate > 0:
             raise UsageError(f"the learning rate must be above 0, got {self.learning_rate}")
 
@@ -76,6 +89,7 @@ def train_mlp(
     hidden: Sequence[int],
     activation: str,
     optimisation: Optimisation,
+    physics: PhysicsLesson | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> TrainedModel:
     """Train an MLP on standardised rows and fold the scaling into it.
@@ -86,18 +100,23 @@ def train_mlp(
         hidden: widths of the hidden layers.
         activation: name of the function between layers.
         optimisation: how.
+        physics: an equation and slopes to learn beside the rows, in physical units.
         on_epoch: called after each epoch.
 
     Raises:
-        UsageError: unknown activation, a width under 1, or training diverged.
+        UsageError: unknown activation, a width under 1, a physics lesson that does not fit the
+            columns, or training diverged.
     """
     start_s = time.monotonic()
     scaling = fit_scaling(split.train)
     widths = (len(recipe.features), *hidden, len(recipe.targets))
+    terms = (physics or PhysicsLesson()).terms(
+        recipe, split.train.features, Units(scaling=scaling), seed=optimisation.seed
+    )
     with torch.random.fork_rng():
         torch.manual_seed(optimisation.seed)
         mlp = MLP(widths, activation)
-    history = fit_scaled(mlp, split, scaling, optimisation, on_epoch)
+    history = fit_scaled(mlp, split, scaling, optimisation, on_epoch, terms=terms)
     return TrainedModel(
         module=fold(mlp, scaling),
         recipe=recipe,
@@ -108,13 +127,28 @@ def train_mlp(
 
 
 def fit_scaled(
-    mlp: MLP,
+    mlp: nn.Module,
     split: Split,
     scaling: Scaling,
     optimisation: Optimisation,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
+    *,
+    terms: Sequence[Term] = (),
 ) -> Fit:
-    """Train a network on standardised values in place, with mean squared error."""
+    """Train a network on standardised values in place, with mean squared error.
+
+    Args:
+        mlp: from standardised to standardised values.
+        split: rows in raw units.
+        scaling: what standardises them.
+        optimisation: how.
+        on_epoch: called after each epoch.
+        terms: minimised beside the data's term, whose weight is 1. They get standardised values;
+            physics terms turn them into physical units by ``Units(scaling=scaling)``.
+
+    Raises:
+        UsageError: training diverged, or a term fails.
+    """
     train = TensorBatches(
         standardise(split.train, scaling),
         batch_size=BATCH_SIZE,
@@ -135,9 +169,12 @@ def fit_scaled(
         TensorBatches(standardise(split.held_out, scaling), batch_size=4096),
         optimizer=optimizer,
         loss=nn.functional.mse_loss,
+        objective=WeightedSum((Data(loss=nn.functional.mse_loss), *terms)),
         epochs=optimisation.epochs,
         schedule=schedule,
         patience=optimisation.patience,
+        min_delta=optimisation.min_delta,
+        compiled=optimisation.compiled,
         on_epoch=on_epoch,
     )
 

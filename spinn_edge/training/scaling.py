@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import torch
+from torch import nn
 
 from spinn_edge.core.manifest import Scaling
 from spinn_edge.models.modules import MLP, linear_layers
@@ -79,6 +80,36 @@ def unfold(mlp: MLP, scaling: Scaling) -> MLP:
         first.bias.add_(first.weight @ mean)
         first.weight.mul_(std)
     return plain.float().eval()
+
+
+class Standardised(nn.Module):
+    """A network from raw features to physical units, with standardised values around it.
+
+    Its parameters are the network's own, under ``network.``.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+    target_mean: torch.Tensor
+    target_std: torch.Tensor
+
+    def __init__(self, network: nn.Module, scaling: Scaling) -> None:
+        """Wrap a network.
+
+        Args:
+            network: float32 (batch, features) to (batch, targets).
+            scaling: of its inputs and outputs.
+        """
+        super().__init__()
+        self.network = network
+        for name, values in zip(
+            ("mean", "std", "target_mean", "target_std"), _tensors(scaling), strict=True
+        ):
+            self.register_buffer(name, values.float(), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.network(x * self.std + self.mean)
+        return torch.as_tensor((y - self.target_mean) / self.target_std)
 
 
 def _moments(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

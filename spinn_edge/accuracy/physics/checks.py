@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from spinn_edge.accuracy.physics.exam import Exam, prepare
 from spinn_edge.accuracy.physics.form_derivatives import FormValues, evaluate_form
 from spinn_edge.accuracy.physics.questions import PhysicsQuestions
@@ -24,6 +22,8 @@ from spinn_edge.accuracy.physics.result import (
 from spinn_edge.accuracy.physics.verdicts import (
     count_violations,
     judge_derivative,
+    judge_monotone,
+    judge_residual,
     residual_size,
 )
 from spinn_edge.accuracy.verification import Skipped
@@ -188,28 +188,21 @@ def _failed(exam: Exam, where: _Where, reason: str) -> list[DerivativeCheck]:
 
 
 def _monotone(exam: Exam, where: _Where, slopes: Mapping[str, Array]) -> list[MonotoneCheck]:
-    limits, checks = exam.questions.limits, []
+    checks = []
     for one in exam.monotone:
         request = one.derivative.request
-        allowance = limits.first * exam.scales[request]
+        allowance = exam.questions.limits.first * exam.scales[request]
         before, _ = count_violations(one, exam.before.derivatives[request], allowance)
-        share, worst = count_violations(one, slopes[request], allowance)
-        passed = share <= exam.allowed[one.request]
         checks.append(
-            MonotoneCheck(
+            judge_monotone(
+                one,
+                slopes[request],
+                before=before,
+                limit=exam.allowed[one.request],
+                allowance=allowance,
                 runtime=where.runtime,
                 precision=where.precision,
                 bundle=where.bundle,
-                slope=one.request,
-                before=before,
-                violations=share,
-                limit=exam.allowed[one.request],
-                worst=worst,
-                passed=passed,
-                reason=None
-                if passed
-                else f"the slope has the wrong sign at {share:.2%} of the samples, allowed "
-                f"{exam.allowed[one.request]:.2%}; worst {worst:.3g}",
             )
         )
     return checks
@@ -220,28 +213,13 @@ def _residual(
 ) -> list[ResidualCheck]:
     if exam.residual_before is None:
         return []
-    questions, before = exam.questions, exam.residual_before
-    limit = questions.limits.growth * before
-    after = residual_size(questions, exam.feeds, outputs, slopes)
-    passed = bool(np.isfinite(after)) and after <= limit
-    reason = None
-    if not passed:
-        grown = after / before if before else np.inf
-        reason = (
-            f"{after:.3g} is {grown:.3g} times {before:.3g}, allowed {questions.limits.growth:g}"
-            if np.isfinite(after)
-            else "the residual is NaN or Inf"
-        )
     return [
-        ResidualCheck(
+        judge_residual(
+            exam.questions,
+            before=exam.residual_before,
+            after=residual_size(exam.questions, exam.feeds, outputs, slopes),
             runtime=where.runtime,
             precision=where.precision,
             bundle=where.bundle,
-            residual=questions.residual_name,
-            before=before,
-            after=after if np.isfinite(after) else None,
-            limit=limit,
-            passed=passed,
-            reason=reason,
         )
     ]

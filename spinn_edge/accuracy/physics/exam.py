@@ -8,18 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from spinn_edge.accuracy.physics.exact_network import TorchNetwork, exact_network, network_outputs
-from spinn_edge.accuracy.physics.questions import (
-    Monotone,
-    PhysicsLimits,
-    PhysicsQuestions,
-    names_in,
-    parse_monotone,
-)
+from spinn_edge.accuracy.physics.questions import PhysicsLimits, PhysicsQuestions, names_in
 from spinn_edge.accuracy.physics.stencils import spread
 from spinn_edge.accuracy.physics.verdicts import count_violations, derivative_scale, residual_size
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.derivatives import Derivative, parse_derivatives
 from spinn_edge.core.errors import UsageError
+from spinn_edge.core.slopes import Monotone, parse_monotone
 from spinn_edge.core.tensors import Array, describe
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.derivatives import ChannelNames, Derivative, channel_names, parse_derivatives
+from spinn_edge.core.derivatives import ChannelNames, channel_names
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.tensors import Array
 
@@ -72,21 +72,6 @@ class PhysicsQuestions:
     points: int = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Monotone:
-    """A slope that must not have the other sign.
-
-    Attributes:
-        request: as it was typed.
-        derivative: the slope.
-        sign: 1 or -1.
-    """
-
-    request: str
-    derivative: Derivative
-    sign: int
-
-
 def names_in(bundle: Bundle) -> ChannelNames:
     """Return what the columns of a bundle's inputs and outputs are called, derivatives left out."""
     manifest = bundle.manifest
@@ -96,22 +81,3 @@ def names_in(bundle: Bundle) -> ChannelNames:
         return channel_names(manifest.inputs, outputs)
     recipe = manifest.training.recipe
     return channel_names(manifest.inputs, outputs, features=recipe.features, targets=recipe.targets)
-
-
-def parse_monotone(texts: Sequence[str], names: ChannelNames) -> tuple[Monotone, ...]:
-    """Read ``tool_wear:time:+`` and ``tool_wear:speed:-``.
-
-    Raises:
-        UsageError: it has another form, or names an unknown column.
-    """
-    found = []
-    for text in dict.fromkeys(texts):
-        request, _, sign = text.rpartition(":")
-        if sign not in ("+", "-") or request.count(":") != 1:
-            raise UsageError(
-                f"'{text}' is no slope with a sign; expected OUTPUT:INPUT:+ or OUTPUT:INPUT:-, "
-                "such as tool_wear:time:+"
-            )
-        (derivative,) = parse_derivatives([request], names)
-        found.append(Monotone(request=text, derivative=derivative, sign=1 if sign == "+" else -1))
-    return tuple(found)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from spinn_edge.accuracy.physics.form_derivatives import FoundDerivative
-from spinn_edge.accuracy.physics.questions import Monotone, PhysicsLimits, PhysicsQuestions
-from spinn_edge.accuracy.physics.result import DerivativeCheck
+from spinn_edge.accuracy.physics.questions import PhysicsLimits, PhysicsQuestions
+from spinn_edge.accuracy.physics.result import DerivativeCheck, MonotoneCheck, ResidualCheck
 from spinn_edge.core.derivatives import Derivative
 from spinn_edge.core.errors import UsageError, first_line
+from spinn_edge.core.slopes import Monotone
 from spinn_edge.core.tensors import Array
 
 
@@ -95,6 +96,72 @@ def count_violations(monotone: Monotone, slope: Array, allowance: float) -> tupl
     share = float((~(wrong <= allowance)).mean())  # NaN counts
     worst = float(np.nan_to_num(wrong, nan=np.inf).max())
     return share, max(worst, 0.0) if np.isfinite(worst) else float(np.finfo(np.float64).max)
+
+
+def judge_monotone(
+    monotone: Monotone, slope: Array, *, before: float, limit: float, allowance: float, **form: str
+) -> MonotoneCheck:
+    """Return whether a slope has the wrong sign at no more samples than allowed.
+
+    Args:
+        monotone: says the sign.
+        slope: shape (rows,).
+        before: share of the samples where the network before has the wrong sign.
+        limit: share that may have it.
+        allowance: a wrong sign within this is rounding, in the slope's unit.
+        form: ``runtime``, ``precision`` and ``bundle``.
+    """
+    share, worst = count_violations(monotone, slope, allowance)
+    passed = share <= limit
+    reason = None
+    if not passed:
+        reason = (
+            f"the slope has the wrong sign at {share:.2%} of the samples, allowed {limit:.2%}; "
+            f"worst {worst:.3g}"
+        )
+    return MonotoneCheck(
+        slope=monotone.request,
+        before=before,
+        violations=share,
+        limit=limit,
+        worst=worst,
+        passed=passed,
+        reason=reason,
+        **form,
+    )
+
+
+def judge_residual(
+    questions: PhysicsQuestions, *, before: float, after: float, **form: str
+) -> ResidualCheck:
+    """Return whether a residual has grown by no more than allowed.
+
+    Args:
+        questions: name of the residual, and the limit.
+        before: root mean square of the network before; finite.
+        after: of this one; may be NaN.
+        form: ``runtime``, ``precision`` and ``bundle``.
+    """
+    limit = questions.limits.growth * before
+    finite = bool(np.isfinite(after))
+    passed = finite and after <= limit
+    reason = None
+    if not finite:
+        reason = "the residual is NaN or Inf"
+    elif not passed:
+        grown = after / before if before else np.inf
+        reason = (
+            f"{after:.3g} is {grown:.3g} times {before:.3g}, allowed {questions.limits.growth:g}"
+        )
+    return ResidualCheck(
+        residual=questions.residual_name,
+        before=before,
+        after=after if finite else None,
+        limit=limit,
+        passed=passed,
+        reason=reason,
+        **form,
+    )
 
 
 def residual_size(

@@ -14,7 +14,7 @@ from spinn_edge.bench.understanding.width_variants import WidthVariants
 from spinn_edge.core.decode import encode
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.manifest import Manifest
-from spinn_edge.pruning.plan import count_parameters, plan_rounds
+from spinn_edge.pruning.mlp_plan import count_parameters, plan_mlp
 from spinn_edge.runtimes.base import OpenOptions
 
 MULTIPLES = (1, 8, 16, 32)
@@ -178,7 +178,7 @@ def _rounding(manifest: Manifest, multiple: int) -> Rounding:
         return Rounding(multiple=multiple, widths=widths)
     original = (widths[0], *(layer.before for layer in audit.layers), widths[-1])
     try:
-        plans = plan_rounds(
+        plans = plan_mlp(
             original, target=audit.requested, rounds=1, round_to=multiple, tolerance=None
         )
     except PruningError as exc:

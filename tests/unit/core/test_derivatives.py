@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from spinn_edge.core.derivatives import Channel, ChannelNames, channel_names, parse_derivatives
+from spinn_edge.core.derivatives import (
+    Channel,
+    ChannelNames,
+    carried_derivatives,
+    channel_names,
+    parse_derivatives,
+)
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.tensors import TensorSpec
 
@@ -83,3 +89,22 @@ def test_an_output_that_has_the_name_already_is_refused():
 def test_images_have_no_columns():
     with pytest.raises(UsageError, match=r"shape \[None, 3, 8, 8\]"):
         channel_names([TensorSpec("image", (None, 3, 8, 8), FLOAT32)], [OUTPUT])
+
+
+def test_function_may_carry_the_derivatives_that_it_asks_for():
+    def residual(x, y, derivatives):
+        return y
+
+    assert carried_derivatives(residual) == ()
+    residual.derivatives = ("wear:time",)
+    assert carried_derivatives(residual) == ("wear:time",)
+
+
+@pytest.mark.parametrize("named", ["wear:time", 3, (1, 2)])
+def test_derivatives_that_a_function_carries_must_be_texts(named):
+    def residual(x, y, derivatives):
+        return y
+
+    residual.derivatives = named
+    with pytest.raises(UsageError, match=r"attribute 'derivatives' is .*; expected a tuple such"):
+        carried_derivatives(residual)

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -5,13 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.core.manifest import DataRecipe
-from spinn_edge.models.modules import MLP
-from spinn_edge.models.pt2_file import load_pt2
-from spinn_edge.models.torchscript_file import load_torchscript
-from spinn_edge.pruning.reference import as_mlp, prune_on_rows
+from spinn_edge.pruning.reference import FineTuning, Stages, prune_on_rows
+from spinn_edge.pruning.request import PruningRequest
+from spinn_edge.pruning.rounds import PrunedModel, RoundEvents, RoundState
+from spinn_edge.pruning.schedule import parse_schedule
+from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.targets.limits import Limits
 from spinn_edge.training.dataset import Rows, Split
 from spinn_edge.training.fitting import Epoch
 from spinn_edge.training.reference import Optimisation, TrainedModel, predict, train_mlp
@@ -40,10 +42,30 @@ def trained(split: Split) -> TrainedModel:
     )
 
 
-def prune(trained: TrainedModel, split: Split, **options: Any) -> Any:
-    given = {"target": 0.6, "rounds": 2}
-    optimisation = Optimisation(epochs=options.pop("epochs", 15), learning_rate=5e-3)
-    return prune_on_rows(trained.module, split, trained.scaling, optimisation, **(given | options))
+def prune(
+    trained: TrainedModel,
+    split: Split,
+    *,
+    module: nn.Module | None = None,
+    epochs: int = 15,
+    stages: Stages | None = None,
+    tuning: dict[str, Any] | None = None,
+    on_round: Any = lambda number, plan: None,
+    after_round: Any = lambda state: None,
+    on_epoch: Any = lambda epoch: None,
+    **request: Any,
+) -> PrunedModel[Any]:
+    return prune_on_rows(
+        module or trained.module,
+        split,
+        trained.recipe,
+        trained.scaling,
+        PruningRequest(**({"target": 0.6, "rounds": 2} | request)),
+        FineTuning(optimisation=Optimisation(epochs=epochs, learning_rate=5e-3), **(tuning or {})),
+        stages=stages,
+        events=RoundEvents(on_round=on_round, after_round=after_round),
+        on_epoch=on_epoch,
+    )
 
 
 def errors(module: nn.Module, split: Split) -> Any:
@@ -92,91 +114,145 @@ def test_rounds_and_epochs_are_reported(trained: TrainedModel, split: Split) -> 
 
 
 def test_options_reach_the_plan(trained: TrainedModel, split: Split) -> None:
-    pruned = prune(trained, split, epochs=1, rounds=1, round_to=8)
+    pruned = prune(trained, split, epochs=1, rounds=1, limits=Limits(round_to=8))
 
     assert all(width % 8 == 0 for width in pruned.module.widths[1:-1])
     with pytest.raises(PruningError, match=r"within 0\.00%"):
         prune(trained, split, epochs=1, rounds=1, target=0.6004, tolerance=0.0)
 
 
-# Modules that become the reference MLP
+# A network of the user's own
 
 
-class Own(nn.Module):
-    """The layers of a plain MLP in a class of the user's own, with a change after the last."""
+class OwnScaling(nn.Module):
+    """Raw features in, physical units out, and no plain chain of layers."""
 
-    def __init__(self, change: float = 0.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.fc1, self.fc2 = nn.Linear(3, 8), nn.Linear(8, 2)
-        self.change = change
-        nn.init.constant_(self.fc1.weight, 1e-4)
-        nn.init.zeros_(self.fc1.bias)
-        nn.init.constant_(self.fc2.weight[0], 1e-3)
-        nn.init.constant_(self.fc2.weight[1], 1e3)
-        nn.init.zeros_(self.fc2.bias)
+        self.first, self.skip, self.head = nn.Linear(3, 32), nn.Linear(32, 32), nn.Linear(32, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = torch.as_tensor(self.fc2(torch.tanh(self.fc1(x))))
-        return y + torch.tensor([self.change, 0.0])
+        x = (x - torch.tensor([5000.0, 0.5, 0.0])) / torch.tensor([1000.0, 0.1, 1.0])
+        h = torch.tanh(self.first(x))
+        h = h + torch.tanh(self.skip(h))
+        return torch.as_tensor(
+            self.head(h) * torch.tensor([0.01, 200.0]) + torch.tensor([0.2, -40.0])
+        )
 
 
-def test_reference_mlp_is_taken_as_it_is(split: Split) -> None:
-    mlp = MLP((3, 4, 2), "relu")
-
-    assert as_mlp(mlp, activation=None, origin="m", split=split) is mlp
-
-
-def test_own_class_that_is_a_plain_mlp_is_converted(split: Split) -> None:
-    own = Own().eval()
-
-    mlp = as_mlp(own, activation="tanh", origin="m", split=split)
-
-    x = torch.from_numpy(split.held_out.features).float()
-    assert isinstance(mlp, MLP)
-    torch.testing.assert_close(mlp(x), own(x))
-
-
-@pytest.mark.parametrize("change", [1e-4, float("nan")])
-def test_change_of_the_small_output_does_not_hide_behind_the_large_one(
-    split: Split, change: float
+def test_network_of_the_users_own_is_pruned_as_it_is_and_learns(
+    trained: TrainedModel, split: Split
 ) -> None:
-    with pytest.raises(PruningError, match="is not the plain MLP with tanh"):
-        as_mlp(Own(change), activation="tanh", origin="m", split=split)
+    torch.manual_seed(0)
+    own = OwnScaling()
+
+    pruned = prune(trained, split, module=own, epochs=30, importance="taylor", tolerance=0.005)
+
+    assert isinstance(pruned.module, OwnScaling)
+    assert pruned.audit.achieved == pytest.approx(0.6, abs=0.005)
+    assert (errors(pruned.module, split) < 0.3).all()
+    assert own.first.out_features == 32
 
 
-def test_other_activation_is_refused(split: Split) -> None:
-    with pytest.raises(PruningError, match="'m' is not the plain MLP with relu that its tensors"):
-        as_mlp(Own(), activation="relu", origin="m", split=split)
+# What tuning learns beside the rows
 
 
-def test_own_class_without_activation_is_refused_with_the_option(split: Split) -> None:
-    with pytest.raises(PruningError, match="name the function between its layers with --activ"):
-        as_mlp(Own(), activation=None, origin="m", split=split)
+def test_schedule_gives_each_round_its_epochs(trained: TrainedModel, split: Split) -> None:
+    schedule = parse_schedule("0.3:2:1e-3,0.3:1:5e-4")
+    epochs: list[int] = []
+
+    prune(
+        trained,
+        split,
+        shares=(0.3, 0.51),
+        target=0.51,
+        tolerance=None,
+        tuning={"schedule": schedule},
+        on_epoch=lambda epoch: epochs.append(epoch.number),
+    )
+
+    assert epochs == [1, 2, 1]
 
 
-def test_own_class_with_other_features_than_the_table_is_one_clear_error(split: Split) -> None:
-    network = nn.Sequential(nn.Linear(7, 8), nn.Tanh(), nn.Linear(8, 2))
+def test_distillation_pulls_towards_the_network_before(trained: TrainedModel, split: Split) -> None:
+    given = torch.from_numpy(predict(trained.module, split.held_out.features))
+    distance = {}
+    for weight in (0.0, 100.0):
+        pruned = prune(trained, split, epochs=10, tuning={"distillation": weight})
+        got = torch.from_numpy(predict(pruned.module, split.held_out.features))
+        distance[weight] = float(((got - given) / given.std(dim=0)).square().mean())
+        assert ("distillation" in pruned.fits[-1].history[-1].terms) == bool(weight)
 
-    with pytest.raises(PruningError, match=r"'m' does not run on 3 features .*--features"):
-        as_mlp(network, activation="tanh", origin="m", split=split)
-
-
-def test_own_class_that_is_no_mlp_is_refused(split: Split) -> None:
-    network = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 2)).eval()
-
-    with pytest.raises(UsageError, match="m is no plain MLP"):
-        as_mlp(network, activation="tanh", origin="m", split=split)
+    assert distance[100.0] < distance[0.0]
 
 
-@pytest.mark.parametrize("kind", ["pt2", "torchscript", "onnx"])
-def test_exported_file_is_refused(tiny_bundle: Bundle, split: Split, kind: str) -> None:
-    (entry,) = tiny_bundle.manifest.files_of(kind)
-    path = tiny_bundle.path_of(entry)
-    module = {
-        "pt2": lambda: load_pt2(path).module(),
-        "torchscript": lambda: load_torchscript(path),
-        "onnx": lambda: None,
-    }[kind]()
+# Stages on disk
 
-    with pytest.raises(PruningError, match=r"'m' is an exported file, .*give the state dict"):
-        as_mlp(module, activation="tanh", origin="m", split=split)
+
+def kept(folder: Path, **options: Any) -> Stages:
+    return Stages(store=StageStore(folder), request={"seed": 0}, **options)
+
+
+def test_resumed_run_ends_with_the_same_bits(
+    trained: TrainedModel, split: Split, tmp_path: Path
+) -> None:
+    whole = prune(trained, split, epochs=2, rounds=3, stages=kept(tmp_path / "a"))
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(state: RoundState[Any]) -> None:
+        if state.number == 2:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        prune(trained, split, epochs=2, rounds=3, stages=kept(tmp_path / "b"), after_round=stop)
+    seen: list[int] = []
+    again = prune(
+        trained,
+        split,
+        epochs=2,
+        rounds=3,
+        stages=kept(tmp_path / "b", resume=True),
+        on_round=lambda number, plan: seen.append(number),
+    )
+
+    assert seen == [3]
+    assert len(again.fits) == len(again.audit.rounds) == 3
+    assert again.audit.plan == whole.audit.plan
+    for name, tensor in whole.module.state_dict().items():
+        assert torch.equal(tensor, again.module.state_dict()[name])
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_rollback_gives_the_network_of_that_stage(
+    trained: TrainedModel, split: Split, tmp_path: Path, stage: int
+) -> None:
+    modules: list[Any] = []
+    prune(
+        trained,
+        split,
+        epochs=2,
+        rounds=2,
+        stages=kept(tmp_path / "s"),
+        after_round=lambda state: modules.append(state.module),
+    )
+
+    back = prune(trained, split, epochs=2, rounds=2, stages=kept(tmp_path / "s", rollback=stage))
+
+    assert len(back.audit.rounds) == stage
+    for name, tensor in modules[stage].state_dict().items():
+        assert torch.equal(tensor, back.module.state_dict()[name])
+    assert [record.number for record in StageStore(tmp_path / "s").stages()] == list(
+        range(stage + 1)
+    )
+
+
+def test_stages_of_another_run_are_refused(
+    trained: TrainedModel, split: Split, tmp_path: Path
+) -> None:
+    prune(trained, split, epochs=1, rounds=1, stages=kept(tmp_path / "s"))
+    other = Stages(store=StageStore(tmp_path / "s"), request={"seed": 1}, resume=True)
+
+    with pytest.raises(UsageError, match="seed was 0 and is 1 now"):
+        prune(trained, split, epochs=1, rounds=1, stages=other)

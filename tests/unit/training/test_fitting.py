@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from spinn_edge.core.errors import UsageError
 from spinn_edge.training.dataset import Rows
 from spinn_edge.training.fitting import Epoch, Fit, TensorBatches, evaluate, fit
+from spinn_edge.training.objectives import Batch as ObjectiveBatch
+from spinn_edge.training.objectives import Data, WeightedSum
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 ONE_BATCH = [(torch.ones(4, 1), torch.zeros(4, 1))]
@@ -119,6 +121,34 @@ def test_without_patience_every_epoch_runs() -> None:
     result, _ = run(linear(), [1.0, *[2.0] * 9])
 
     assert len(result.history) == 10
+
+
+def test_small_improvements_do_not_count_for_patience_but_their_weights_are_kept() -> None:
+    model = linear()
+
+    result, weights = run(model, [2.0, 1.96, 1.93, 1.0], patience=2, min_delta=0.1)
+
+    assert [epoch.number for epoch in result.history] == [1, 2, 3]
+    assert [epoch.best for epoch in result.history] == [True, True, True]
+    assert_weights(model, weights[2])
+
+
+def test_small_improvements_add_up_to_one_that_counts() -> None:
+    result, _ = run(linear(), [2.0, 1.94, 1.88, 1.82, 1.7, 1.7], patience=2, min_delta=0.1)
+
+    assert len(result.history) == 6  # 1.88 is 0.12 below 2.0, and 1.7 is 0.18 below that
+
+
+def test_improvement_by_exactly_min_delta_does_not_count() -> None:
+    result, _ = run(linear(), [2.0, 1.5, 1.0], patience=1, min_delta=0.5)
+
+    assert len(result.history) == 2
+
+
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])
+def test_min_delta_that_cannot_be_meant_is_refused(value: float) -> None:
+    with pytest.raises(UsageError, match=rf"min_delta is {value}; expected a number of at least"):
+        run(linear(), [1.0], min_delta=value)
 
 
 def test_interrupted_run_keeps_the_best_so_far() -> None:
@@ -278,6 +308,92 @@ def test_fit_learns_a_line_from_a_data_loader() -> None:
 
     assert float(model.weight.detach()) == pytest.approx(2, abs=1e-2)
     assert float(model.bias.detach()) == pytest.approx(1, abs=1e-2)
+
+
+# objectives
+
+
+class Pull:
+    """A term of the test's own: the weight should be 5; notes where training stands."""
+
+    name, weight = "pull", 10.0
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def before_step(self, step: int) -> None:
+        self.steps.append(step)
+
+    def __call__(self, batch: ObjectiveBatch) -> torch.Tensor:
+        return (next(batch.model.parameters()) - 5).square().mean()
+
+
+def fit_pulled(model: nn.Module, term: Any, **options: Any) -> Fit:
+    x = torch.linspace(-1, 1, 8)[:, None]
+    return fit(
+        model,
+        [(x[:6], 2 * x[:6]), (x[6:], 2 * x[6:])],
+        [(x, 2 * x)],
+        optimizer=torch.optim.SGD(model.parameters(), lr=0.005),
+        loss=nn.functional.mse_loss,
+        objective=WeightedSum((Data(), term)),
+        **({"epochs": 4} | options),
+    )
+
+
+def test_every_term_is_minimised_and_recorded_without_its_weight() -> None:
+    model, pull = linear(), Pull()
+    first = float((model.weight.detach() - 5).square())
+
+    history = fit_pulled(model, pull).history
+
+    assert pull.steps == [0, 1] * 4
+    assert [list(epoch.terms) for epoch in history] == [["data", "pull"]] * 4
+    assert history[0].terms["pull"] < first
+    assert history[3].terms["pull"] < 0.5 * history[0].terms["pull"]
+    for epoch in history:
+        total = epoch.terms["data"] + 10 * epoch.terms["pull"]
+        assert epoch.train_loss == pytest.approx(total, rel=1e-6)
+
+
+def test_best_epoch_is_chosen_by_the_data_alone() -> None:
+    """The term pulls the weight to 2, the best for the data, and beyond."""
+    history = fit_pulled(linear(), Pull(), epochs=30).history
+
+    best = min(history, key=lambda epoch: epoch.validation_loss)
+    assert 1 < best.number < 30
+    assert [epoch for epoch in history if epoch.best][-1] is best
+    assert history[-1].terms["pull"] < best.terms["pull"]
+
+
+def test_plain_loss_is_recorded_as_data() -> None:
+    result, _ = run(linear(), [1.0])
+
+    assert result.history[0].terms == {"data": result.history[0].train_loss}
+    assert result.compile_s is None
+
+
+def test_term_that_is_nan_from_the_start_is_named() -> None:
+    def broken(batch: ObjectiveBatch) -> torch.Tensor:
+        return batch.prediction.mean() * math.nan
+
+    model = linear()
+    before = model.weight.detach().clone()
+    term = Data(name="fine")
+    broken.name, broken.weight = "residual", 1.0  # type: ignore[attr-defined]
+
+    with pytest.raises(UsageError, match="'residual' is nan for the weights that training starts"):
+        fit(
+            model,
+            ONE_BATCH,
+            ONE_BATCH,
+            optimizer=torch.optim.SGD(model.parameters(), lr=0.1),
+            loss=nn.functional.mse_loss,
+            objective=WeightedSum((term, broken)),  # type: ignore[arg-type]
+            epochs=3,
+        )
+
+    assert torch.equal(model.weight, before)
 
 
 # TensorBatches

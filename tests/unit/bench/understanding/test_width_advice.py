@@ -13,12 +13,12 @@ from spinn_edge.bench.understanding.width_advice import (
 from spinn_edge.bench.understanding.width_variants import WidthVariants
 from spinn_edge.core.manifest import Architecture
 from spinn_edge.core.pruning_record import LayerAudit, PruningAudit
-from spinn_edge.pruning.plan import count_parameters, plan_rounds
+from spinn_edge.pruning.mlp_plan import count_parameters, plan_mlp
 from spinn_edge.runtimes.base import OpenOptions
 from tests.unit.bench.contests import fake_launches, job_bundle
 
 ORIGINAL = (18, 512, 512, 512, 256, 2)
-PRUNED = plan_rounds(ORIGINAL, target=0.685, rounds=3)[-1].widths
+PRUNED = plan_mlp(ORIGINAL, target=0.685, rounds=3)[-1].widths
 
 
 def audit(before, after, *, requested=0.685, round_to=1):
@@ -65,7 +65,7 @@ def test_widths_of_a_pruned_bundle_are_those_of_the_pruning_command(tiny_bundle)
     manifest = manifest_of(tiny_bundle, PRUNED, audit(ORIGINAL, PRUNED))
     assert was_pruned(manifest)
     for rounding in roundings(manifest):
-        plans = plan_rounds(ORIGINAL, target=0.685, rounds=3, round_to=rounding.multiple)
+        plans = plan_mlp(ORIGINAL, target=0.685, rounds=3, round_to=rounding.multiple)
         assert rounding.widths == plans[-1].widths
     assert [rounding.multiple for rounding in roundings(manifest)] == list(MULTIPLES)
 

@@ -1,0 +1,1 @@
+"""Which channels of a network belong together, found by tracing it and proven by running it."""

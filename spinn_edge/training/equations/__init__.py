@@ -1,0 +1,1 @@
+"""Small frozen problems with which training steps are compared, one equation a file."""

@@ -1,0 +1,1 @@
+"""Equations and signs of slopes as terms of what training minimises."""
