@@ -123,6 +123,7 @@ def adapt(
         raise UsageError("standard input is followed anyway; leave out --follow")
     require("torch", extra="export")
     from spinn_edge.export import adapted as a
+    from spinn_edge.export.same_formats import check_exporters
     from spinn_edge.report.adaptation import (
         adaptation_document,
         adaptation_remarks,
@@ -152,7 +153,7 @@ def adapt(
         trust_factory=trust_factory,
     )
     held = a.read_test(adapter, test)
-    a.check_exporters(parent)
+    check_exporters(parent)
     left_out = LeftOut()
     source = "standard input" if data == "-" else Path(data).name
     batches = csv_batches(

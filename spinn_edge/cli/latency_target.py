@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from spinn_edge.bench.understanding.latency_probe import LatencyProbe
     from spinn_edge.cli.output import Printer
     from spinn_edge.core.bundle import Bundle
+    from spinn_edge.core.pruning_record import LatencyRecord
     from spinn_edge.export.bundling import ExportRequest
     from spinn_edge.models.loading import LoadedModel
     from spinn_edge.pruning.groups import ChannelGraph
     from spinn_edge.pruning.targets.latency import LatencyPlan
-    from spinn_edge.pruning.targets.latency_goal import LatencyGoal, LatencyVerdict
+    from spinn_edge.pruning.targets.latency_goal import LatencyGoal
     from spinn_edge.pruning.targets.limits import Limits
 
 _FINAL_LAUNCHES = 10
@@ -35,13 +36,13 @@ class LatencyWish:
     """What was typed of a latency.
 
     Attributes:
-        goal: seconds, or a share of the dense latency.
+        goal: seconds, or a share of the dense latency; None where only the speed-up is asked.
         runtime: that shall be fast.
         batch: samples in one inference.
         launches: fresh processes for each network.
     """
 
-    goal: LatencyGoal
+    goal: LatencyGoal | None
     runtime: str
     batch: int
     launches: int
@@ -55,8 +56,9 @@ def read_wish(
     runtime: str,
     batch: int,
     launches: int,
+    speedup: bool,
 ) -> LatencyWish | None:
-    """Return what is wished of the latency; None where another quantity is the target.
+    """Return what is wished of the latency; None where nothing is.
 
     Raises:
         UsageError: two targets at once, or a number that makes no sense.
@@ -65,7 +67,10 @@ def read_wish(
     from spinn_edge.runtimes import registry
 
     if by != "latency" and latency_us is None:
-        return None
+        if not speedup:
+            return None
+        registry.find(runtime)
+        return LatencyWish(goal=None, runtime=runtime, batch=batch, launches=launches)
     if by not in ("latency", "parameters") or (latency_us is not None and target is not None):
         raise UsageError(
             "one target at a time: --latency-us 40, or --target 0.4 --by latency, or --target with "
@@ -125,6 +130,7 @@ class LatencyTarget:
         amount = measure_amount("parameters", self._module, self._graph, ())
         limited = bounds(self._graph, limits)
         multiples = (limits.round_to,) if limits.round_to > 1 else MULTIPLES
+        assert self._wish.goal is not None
         return choose_widths(
             self._dense,
             goal=self._wish.goal,
@@ -136,9 +142,10 @@ class LatencyTarget:
             on_round=self._announce,
         )
 
-    def judge(self, pruned: nn.Module, widths: tuple[int, ...]) -> LatencyVerdict:
-        """Measure the pruned network beside the one before, and hold it against the goal."""
-        from spinn_edge.pruning.targets.latency_goal import judge_latency
+    def time(self, pruned: nn.Module, widths: tuple[int, ...]) -> LatencyRecord:
+        """Measure the pruned network beside the one before, in one run, and say what it came to."""
+        from spinn_edge.core.pruning_record import LatencyRecord
+        from spinn_edge.pruning.targets.latency_goal import judge_latency, microseconds
 
         found = {
             self._dense: self._variants.at(self._dense),
@@ -146,7 +153,28 @@ class LatencyTarget:
         }
         probe = replace(self._probe(found.__getitem__), launches=_FINAL_LAUNCHES)
         before, after = probe([self._dense, widths])
-        return judge_latency(after, self._wish.goal.seconds(before.latency_s))
+        wish, goal_s, reached = self._wish, None, None
+        where = f"{wish.runtime}, batch {wish.batch}"
+        self._printer.show(
+            f"latency on {where}: before {microseconds(before.latency_s)}, after "
+            f"{microseconds(after.latency_s)}, {before.latency_s / after.latency_s:.2f}×"
+        )
+        if wish.goal is not None:
+            goal_s = wish.goal.seconds(before.latency_s)
+            verdict = judge_latency(after, goal_s)
+            reached = verdict.reached
+            self._printer.show(f"latency {verdict.words}")
+        return LatencyRecord(
+            runtime=wish.runtime,
+            batch=wish.batch,
+            machine=_machine(),
+            before_s=before.latency_s,
+            after_s=after.latency_s,
+            after_low_s=after.low_s,
+            after_high_s=after.high_s,
+            goal_s=goal_s,
+            reached=reached,
+        )
 
     def _probe(self, bundle_at: Callable[[tuple[int, ...]], Bundle]) -> LatencyProbe:
         from spinn_edge.bench.understanding.latency_probe import LatencyProbe
@@ -168,6 +196,13 @@ class LatencyTarget:
 
     def _launched(self, contender: Contender, launch: int) -> None:
         self._printer.say(f"launch {launch} of {self._wish.launches}: {contender.label}")
+
+
+def _machine() -> str:
+    from spinn_edge.bench.machine.environment import describe_environment
+
+    found = describe_environment()
+    return " and ".join(part for part in (found.cpu, found.gpu) if part)
 
 
 @contextmanager

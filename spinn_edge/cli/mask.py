@@ -174,13 +174,19 @@ def mask(
         *score_remarks(scores, written.name),
         gate_sheet(lines).to_rich(),
     )
-    results = time_beside_given(taught, bundles, launches, printer) if bench else []
+    results = (
+        time_beside_given(taught, bundles, launches, printer)
+        if bench and not masked.interrupted
+        else []
+    )
     _report(printer, written, masked.masking, lines, results, json, markdown)
     for made in bundles[1:]:
         printer.show(f"wrote {made.root}")
     end_training(printer, written, interrupted=masked.interrupted)
-    if gate_r2 is not None or gate_each is not None:
-        _raise_for_gate(lines)
+    overall, each = lines[:1], lines[1:]
+    _raise_for_gate(
+        (*(overall if gate_r2 is not None else ()), *(each if gate_each is not None else ()))
+    )
 
 
 def _mask(printer: Printer, taught: Taught, **options: Any) -> MaskedModel[MLP]:

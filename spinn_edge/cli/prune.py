@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from spinn_edge.cli import gate_options as go
 from spinn_edge.cli import learning_options as lo
 from spinn_edge.cli import options as o
 
@@ -68,9 +69,11 @@ def prune(
     rollback: Annotated[
         int | None, typer.Option(help="Write the network of this stage, 0 for the given one.")
     ] = None,
-    gate: Annotated[
-        bool, typer.Option("--gate", help="Leave with 4 where the verdict is a failure.")
-    ] = False,
+    gate_r2: go.GateR2 = None,
+    gate_each: go.GateEach = None,
+    gate_loss: go.GateLoss = None,
+    gate_parameters: go.GateParameters = None,
+    gate_speedup: go.GateSpeedup = None,
     validation: o.Validation = None,
     test: o.Test = None,
     targets: o.Targets = None,
@@ -122,6 +125,7 @@ def prune(
         runtime=runtime,
         batch=batch,
         launches=launches,
+        speedup=gate_speedup is not None,
     )
     typed = Typed(
         target=target,
@@ -136,7 +140,7 @@ def prune(
         tolerance=tolerance,
         seed=seed,
     )
-    request, stages = read_request(typed, latency=wish is not None)
+    request, stages = read_request(typed, latency=wish is not None and wish.goal is not None)
     order = Order(
         model=model,
         out=out,
@@ -165,7 +169,11 @@ def prune(
         compiled=lo.wants_compile(compile_),
         resume=resume,
         rollback=rollback,
-        gate=gate,
+        gate=go.read_gate(gate_r2, gate_each, gate_loss, gate_parameters, gate_speedup),
+        gate_asked=any(
+            value is not None
+            for value in (gate_r2, gate_each, gate_loss, gate_parameters, gate_speedup)
+        ),
         force=force,
         input_shapes=parse_input_shapes(input_shape or []),
     )

@@ -19,8 +19,8 @@ from spinn_edge.cli.pruning_request import Typed, decisive
 from spinn_edge.cli.pruning_verdict import (
     raise_for_verdict,
     show_audit,
-    show_latency,
     show_scores,
+    show_unscored,
 )
 from spinn_edge.cli.train import end_training
 from spinn_edge.core.errors import PruningError, UsageError
@@ -31,12 +31,14 @@ if TYPE_CHECKING:
     from torch import nn
 
     from spinn_edge.cli.lesson import Columns, Taught
+    from spinn_edge.core.pruning_record import PruningAudit
     from spinn_edge.core.tensors import TensorSpec
     from spinn_edge.models.loading import LoadedModel, LoadOptions
+    from spinn_edge.pruning.gate import PruningGate
     from spinn_edge.pruning.plan import RoundPlan
     from spinn_edge.pruning.reference import FineTuning
     from spinn_edge.pruning.request import PruningRequest
-    from spinn_edge.pruning.rounds import RoundEvents
+    from spinn_edge.pruning.rounds import PrunedModel, RoundEvents
     from spinn_edge.pruning.schedule import Stage
     from spinn_edge.training.physics.lesson import PhysicsLesson
 
@@ -60,7 +62,8 @@ class Order:
     compiled: bool
     resume: bool
     rollback: int | None
-    gate: bool
+    gate: PruningGate
+    gate_asked: bool
     force: bool
     input_shapes: tuple[TensorSpec, ...]
 
@@ -146,6 +149,7 @@ def prune_taught(
             printer.say("stopped before an epoch of this round ended: nothing was saved")
             raise typer.Exit(o.INTERRUPTED)
         audit = with_earlier(checks.written_into(pruned.audit), taught.loaded)
+        audit = _timed(audit, target, pruned)
         small = as_pruned(taught.loaded, pruned.module)
         bundle = write_learned(
             pruned.module,
@@ -157,12 +161,10 @@ def prune_taught(
             architecture=small.architecture,
             force=order.force,
         )
-        show_audit(audit, printer)
-        passed = show_scores(bundle, before, printer, epochs=order.epochs) and checks.passed
-        if target is not None and not pruned.interrupted:
-            passed = show_latency(target, pruned, printer) and passed
+    show_audit(audit, printer)
+    verdict = show_scores(order, bundle, before, printer)
     end_training(printer, bundle, interrupted=pruned.interrupted)
-    raise_for_verdict(passed or not order.gate)
+    raise_for_verdict(order, audit, verdict, checks)
 
 
 def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
@@ -218,17 +220,18 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
                     on_epoch=progress.advance,
                 )
         small = as_pruned(loaded, pruned.module)
+        audit = _timed(with_earlier(pruned.audit, loaded), target, pruned)
         bundle = write_bundle(
             small,
             order.out,
             ExportRequest(input_shapes=specs),
-            pruning=with_earlier(pruned.audit, loaded),
+            pruning=audit,
             force=order.force,
         )
-        show_audit(pruned.audit, printer)
-        passed = target is None or show_latency(target, pruned, printer)
+    show_audit(audit, printer)
+    verdict = show_unscored(order, audit, printer)
     end_training(printer, bundle, interrupted=pruned.interrupted)
-    raise_for_verdict(passed or not order.gate)
+    raise_for_verdict(order, audit, verdict)
 
 
 def _call_loaders(reference: str) -> tuple[Any, Any, Any]:
@@ -244,6 +247,15 @@ def _call_loaders(reference: str) -> tuple[Any, Any, Any]:
             "(prediction, y)"
         ) from exc
     return train, validation, loss
+
+
+def _timed(
+    audit: PruningAudit, target: LatencyTarget | None, pruned: PrunedModel[Any]
+) -> PruningAudit:
+    if target is None or pruned.interrupted:
+        return audit
+    widths = tuple(layer.after for layer in audit.layers)
+    return replace(audit, latency=target.time(pruned.module, widths))
 
 
 @contextmanager
@@ -270,6 +282,9 @@ def _latency_target(
             ExportRequest(input_shapes=specs, max_batch=max(order.wish.batch, _LARGEST_PROVED)),
             printer,
         )
+        if order.wish.goal is None:
+            yield order.request, target
+            return
         plan = target.choose(order.typed.limits)
         printer.show(latency_plan_sheet(plan).to_rich())
         yield replace(order.request, widths=plan.widths), target

@@ -103,6 +103,38 @@ class RoundAudit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyRecord:
+    """How fast the network before and the pruned one were, measured in one run.
+
+    Attributes:
+        runtime: where.
+        batch: samples in one inference.
+        machine: processor or GPU, in words.
+        before_s: geometric mean of the launches' medians before pruning, seconds.
+        after_s: likewise of the pruned network.
+        after_low_s: lower end of the interval of ``after_s``; None with too few launches.
+        after_high_s: upper end.
+        goal_s: what was asked for; None where only the speed-up was.
+        reached: the goal is held within the tolerance; None without a goal.
+    """
+
+    runtime: str
+    batch: int
+    machine: str
+    before_s: float
+    after_s: float
+    after_low_s: float | None
+    after_high_s: float | None
+    goal_s: float | None
+    reached: bool | None
+
+    @property
+    def speedup(self) -> float:
+        """Latency before over latency after."""
+        return self.before_s / self.after_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PruningAudit:
     """What was asked for and what was done, counted on the whole model.
 
@@ -125,6 +157,7 @@ class PruningAudit:
         earlier: plans of earlier prunings, to be replayed first on what a factory builds; empty for
             an MLP, which is built from its widths.
         left_alone: layers that were not pruned, and why.
+        latency: measured before and after; None where nobody asked.
     """
 
     requested: float
@@ -143,3 +176,4 @@ class PruningAudit:
     plan: tuple[GroupPlan, ...] = ()
     earlier: tuple[tuple[GroupPlan, ...], ...] = ()
     left_alone: tuple[LeftAlone, ...] = ()
+    latency: LatencyRecord | None = None

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -68,12 +68,21 @@ _WEAR, _DISPLACEMENT = TARGETS
 _LEAST_WEAR_MM = 1e-3  # below it an untrained network would ask for the root of a negative number
 
 
-def _needs(
-    *requests: str,
-) -> Callable[[Callable[..., Values]], Callable[..., Values]]:
-    def name_them(function: Callable[..., Values]) -> Callable[..., Values]:
-        function.derivatives = requests  # type: ignore[attr-defined]
-        return function
+class ReferenceResidual(Protocol):
+    """A residual function that names the derivatives it needs."""
+
+    derivatives: tuple[str, ...]
+
+    def __call__(self, x: Values, y: Values, derivatives: Mapping[str, Values]) -> Values:
+        """Return what is left over at each row, shape (rows,)."""
+
+
+def _needs(*requests: str) -> Callable[[Callable[..., Values]], ReferenceResidual]:
+    def name_them(function: Callable[..., Values]) -> ReferenceResidual:
+        named: Any = function
+        named.derivatives = requests
+        residual: ReferenceResidual = named
+        return residual
 
     return name_them
 
@@ -107,7 +116,7 @@ def wear_law(x: Values, y: Values, derivatives: Mapping[str, Values]) -> Values:
     return grown / state.wear_rate_mm_per_min - 1.0
 
 
-@_needs(*(f"{target}:{name}" for target in (_DISPLACEMENT,) for name in DRIFTING))
+@_needs(*(f"{_DISPLACEMENT}:{name}" for name in DRIFTING))
 def heat_balance(x: Values, y: Values, derivatives: Mapping[str, Values]) -> Values:
     """Return the heat that the shaft is missing, a share of what flows into it.
 

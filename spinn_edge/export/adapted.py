@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spinn_edge.accuracy.metrics.regression import rmse, score_predictions
 from spinn_edge.core.adaptation_record import AdaptationRecord, AdaptationSettings, TargetError
 from spinn_edge.core.bundle import Bundle, check_output_free
-from spinn_edge.core.errors import BundleError, RegressionError, UsageError
+from spinn_edge.core.errors import BundleError, RegressionError
 from spinn_edge.core.lineage import as_ancestor
-from spinn_edge.core.manifest import DataRecipe, FileEntry, Training
-from spinn_edge.core.optional import installed_version
-from spinn_edge.export import registry
-from spinn_edge.export.bundling import ExportRequest, write_bundle
-from spinn_edge.export.quantization import Quantization
+from spinn_edge.core.manifest import DataRecipe, Training
+from spinn_edge.export.bundling import write_bundle
+from spinn_edge.export.same_formats import check_exporters, request_like
 from spinn_edge.export.task_loss import ScoredRows
 from spinn_edge.models.loading import LoadedModel
-from spinn_edge.runtimes.trt.recipe import EngineOptions
 from spinn_edge.training.adaptation.adapter import OnlineAdapter, Step
 from spinn_edge.training.adaptation.stream import Batch, Pairs, pair_batches
 from spinn_edge.training.dataset import Rows, load_rows
@@ -214,7 +210,7 @@ def write_adapted(
     bundle = write_bundle(
         loaded,
         out,
-        _request(parent, adapter, test),
+        request_like(parent, _scored(adapter, test)),
         training=_training(adapter, parent.manifest.training, test),
         adaptation=record,
         force=force,
@@ -269,67 +265,15 @@ def check_adapted_output(parent: Bundle, out: Path, *, force: bool) -> None:
     check_output_free(out, force=force)
 
 
-def check_exporters(parent: Bundle) -> None:
-    """Refuse before a long stream what could not be written after it.
-
-    Raises:
-        UsageError: a package that wrote a file of the parent is not installed here.
-    """
-    for entry in parent.manifest.files:
-        for package in entry.toolchain:
-            if importlib.util.find_spec(package) is None and not installed_version(package):
-                raise UsageError(
-                    f"{parent.root} holds {entry.path}, which '{package}' wrote; it is not "
-                    "installed here, so a new version could not be written. Install it, or adapt a "
-                    "bundle without that format: spinn-edge export BUNDLE --format onnx --out NEW"
-                )
-
-
-def _request(parent: Bundle, adapter: OnlineAdapter, test: TestRows | None) -> ExportRequest:
-    """Return what to write: all that the parent has, made as it was made there."""
-    known = registry.entries()
-    files = [entry for entry in parent.manifest.files if entry.format in known]
-    engines = [entry for entry in files if entry.format == "trt"]
-    forms = dict.fromkeys((entry.format, entry.precision) for entry in files)
-    scored = None
-    if test is not None:
-        scored = ScoredRows(
-            features=test.rows.features,
-            targets=test.rows.targets,
-            names=adapter.subject.targets,
-            source=test.source,
-        )
-    capabilities = dict.fromkeys(str(e.details["compute_capability"]) for e in engines)
-    return ExportRequest(
-        formats=tuple(dict.fromkeys(entry.format for entry in files)),
-        only=tuple(forms),
-        precisions=tuple(dict.fromkeys(entry.precision for entry in files)) or ("fp32",),
-        compute_capabilities=tuple(capabilities) or None,
-        engine=_engine_options(engines[0]) if engines else EngineOptions(),
-        tolerances=parent.manifest.tolerances_by_hand,
-        quantization=_quantization(files),
-        scored=scored,
+def _scored(adapter: OnlineAdapter, test: TestRows | None) -> ScoredRows | None:
+    if test is None:
+        return None
+    return ScoredRows(
+        features=test.rows.features,
+        targets=test.rows.targets,
+        names=adapter.subject.targets,
+        source=test.source,
     )
-
-
-def _engine_options(entry: FileEntry) -> EngineOptions:
-    details = entry.details
-    profile: Mapping[str, Mapping[str, list[int]]] = details["profile"]
-    bounds = next(iter(profile.values()))
-    return EngineOptions(
-        min_batch=bounds["min"][0],
-        opt_batch=bounds["opt"][0],
-        workspace_bytes=details.get("workspace_bytes"),
-        builder_level=details.get("builder_level"),
-        tf32=bool(details.get("tf32")),
-        hardware_compatible=bool(details.get("hardware_compatible")),
-        version_compatible=bool(details.get("version_compatible")),
-    )
-
-
-def _quantization(files: Sequence[FileEntry]) -> Quantization:
-    forms = [e.details["quantization"]["form"] for e in files if "quantization" in e.details]
-    return Quantization(form=forms[0]) if forms else Quantization()
 
 
 def _training(

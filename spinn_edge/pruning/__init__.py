@@ -7,27 +7,42 @@ from typing import TYPE_CHECKING, Any
 from spinn_edge.core.optional import require
 
 if TYPE_CHECKING:
+    from spinn_edge.pruning.gate import PruningGate, judge
+    from spinn_edge.pruning.graph.find import find_groups
+    from spinn_edge.pruning.importance import IMPORTANCES
     from spinn_edge.pruning.masks.applying import apply_masks, apply_pruning, make_permanent
     from spinn_edge.pruning.masks.compaction import compact
     from spinn_edge.pruning.masks.files import load_masks, save_masks
     from spinn_edge.pruning.masks.fine_tuning import fine_tune
     from spinn_edge.pruning.masks.stages import mask_in_stages
-    from spinn_edge.pruning.rounds import PrunedModel, prune_in_rounds
+    from spinn_edge.pruning.request import PruningRequest
+    from spinn_edge.pruning.rounds import PrunedModel, RoundEvents, prune_in_rounds
     from spinn_edge.pruning.schedule import Stage, parse_schedule, verify_schedule
-    from spinn_edge.pruning.training import structured_prune_and_finetune
+    from spinn_edge.pruning.stages import StageStore
+    from spinn_edge.pruning.targets.limits import Limits
+    from spinn_edge.pruning.training import prune_with_loaders, structured_prune_and_finetune
 
 __all__ = [
+    "IMPORTANCES",
+    "Limits",
     "PrunedModel",
+    "PruningGate",
+    "PruningRequest",
+    "RoundEvents",
     "Stage",
+    "StageStore",
     "apply_masks",
     "apply_pruning",
     "compact",
+    "find_groups",
     "fine_tune",
+    "judge",
     "load_masks",
     "make_permanent",
     "mask_in_stages",
     "parse_schedule",
     "prune_in_rounds",
+    "prune_with_loaders",
     "save_masks",
     "structured_prune_and_finetune",
     "verify_schedule",
@@ -48,6 +63,15 @@ _HOMES = {
     "PrunedModel": "rounds",
     "prune_in_rounds": "rounds",
     "structured_prune_and_finetune": "training",
+    "prune_with_loaders": "training",
+    "PruningRequest": "request",
+    "RoundEvents": "rounds",
+    "Limits": "targets.limits",
+    "find_groups": "graph.find",
+    "IMPORTANCES": "importance",
+    "PruningGate": "gate",
+    "judge": "gate",
+    "StageStore": "stages",
 }
 
 

@@ -14,6 +14,7 @@ from spinn_edge.report.latex_table import (
     find_tables,
     outside_comments,
     plain,
+    shown,
     words_in,
 )
 
@@ -118,8 +119,8 @@ def rewrite_speed(tex: str, result: TrainingResult, headers: Mapping[str, str], 
                     cell.text, _figure(result, measured, quantity), quantity, heads.get(column, "")
                 )
     if missing := sorted(set(subjects.values()) - found):
-        shown = ", ".join(dict.fromkeys(seen)) or "none"
-        raise UsageError(f"{where} has no row of '{missing[0]}'; its rows are: {shown}")
+        there = ", ".join(dict.fromkeys(seen)) or "none"
+        raise UsageError(f"{where} has no row of '{missing[0]}'; its rows are: {there}")
     return _edited(tex, edits)
 
 
@@ -150,19 +151,23 @@ def _columns(heads: Mapping[int, str], headers: Mapping[str, str], where: str) -
         words = headers.get(quantity, quantity)
         hits = [column for column, head in heads.items() if column and words_in(words, head)]
         if quantity in headers and not hits:
-            shown = " | ".join(head or "(empty)" for head in heads.values())
             raise UsageError(
-                f"{where} has no column headed '{headers[quantity]}'; its heads are: {shown}"
+                f"{where} has no column headed '{headers[quantity]}'; its heads are: "
+                f"{_listed(heads)}"
             )
         for column in hits:
             chosen.setdefault(column, quantity)
     if not chosen:
-        shown = " | ".join(head or "(empty)" for head in heads.values())
         raise UsageError(
-            f"{where} has no column headed {', '.join(QUANTITIES)}; its heads are: {shown}; name "
+            f"{where} has no column headed {', '.join(QUANTITIES)}; its heads are: "
+            f"{_listed(heads)}; name "
             'them with --latex-columns "it/s=HEAD,time=HEAD,speed-up=HEAD"'
         )
     return chosen
+
+
+def _listed(heads: Mapping[int, str]) -> str:
+    return " | ".join(shown(head) or "(empty)" for head in heads.values())
 
 
 def _way_of(head: str, row: LatexRow) -> str:

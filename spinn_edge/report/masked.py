@@ -161,7 +161,7 @@ def speed_words(results: Sequence[BenchResult], masking: Masking) -> list[str]:
                 "faster, something else differed: repeat with more --launches"
             )
     if not results:
-        words.append("not measured: --no-bench left the timing out")
+        words.append("not measured: nothing was timed (--no-bench, or stopped early)")
     share = masking.stages[-1].achieved
     return [*words, f"{share:.2%} of the masked network's weights are 0. {ZEROS}"]
 

@@ -25,8 +25,8 @@ from spinn_edge.report.training_speed_words import training_words
 KIND = "spinn-edge training speed"
 BASELINE = "autograd"
 WAY_TITLES = {
-    "autograd": "eager autograd",
-    "func": "eager torch.func",
+    "autograd": "eager",
+    "func": "eager func",
     "compiled": "compiled",
 }
 
@@ -34,9 +34,9 @@ WAY_TITLES = {
 def speed_table(result: TrainingResult) -> Table:
     """Return steps a second, their interval, and mean ± deviation over seeds; 80 columns."""
     table = screen_table(
-        f"Training steps: {result.device}, {result.threads} threads, {result.seeds} seeds x "
-        f"{result.launches} launches",
-        *("subject", "step", ">it/s", ">95 % interval", ">mean ± std over seeds"),
+        f"Training steps on {result.device}; CPU threads {result.threads}, seeds {result.seeds}, "
+        f"launches of each {result.launches}",
+        *("subject", "step", ">it/s", ">95 % interval", ">seeds: mean ± std"),
     )
     for row in result.rows:
         between = row.per_s_interval
@@ -53,17 +53,15 @@ def cost_table(result: TrainingResult) -> Table:
     """Return speed-ups over eager autograd, the time of many epochs, and of the first step."""
     table = screen_table(
         "",
-        *("subject", "step", ">speed-up", f">{EPOCHS:,} epochs", ">first step", ">cached"),
+        *("subject", "step", ">speed-up", f">{EPOCHS:,} epochs", ">first"),
     )
     for row in result.rows:
-        compiled = row.way == "compiled"
         table.add_row(
             escape(row.subject.name),
             WAY_TITLES[row.way],
             speedup_text(result, row),
             f.seconds(row.estimate_s),
             f.seconds(row.first_gradient_s),
-            f.seconds(row.again_s) if compiled else "–",
         )
     return table
 
@@ -82,7 +80,7 @@ def mean_and_std(row: TrainingRow) -> str:
 
 
 def speedup_text(result: TrainingResult, row: TrainingRow) -> str:
-    """Return ``1.52× (1.47 to 1.58)``; a dash for the baseline and without figures."""
+    """Return ``1.52× (1.47–1.58)``, or that none was seen; a dash for the baseline."""
     baseline = result.row(row.subject.name, BASELINE)
     if baseline is None or row.way == BASELINE:
         return "–"
@@ -90,11 +88,11 @@ def speedup_text(result: TrainingResult, row: TrainingRow) -> str:
     if found is None:
         return "–"
     if found.verdict == NO_DIFFERENCE:
-        return f"{f.ratio(found.ratio)}, {NO_DIFFERENCE}"
+        return f"none seen ({f.ratio(found.ratio)})"
     between = found.interval
     if between is None:
         return f.ratio(found.ratio)
-    return f"{f.ratio(found.ratio)} ({between.low:.2f} to {between.high:.2f})"
+    return f"{f.ratio(found.ratio)} ({between.low:.2f}–{between.high:.2f})"
 
 
 def training_document(result: TrainingResult) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.models.cutting import clone
 from spinn_edge.pruning.exactness import device_of, own_random_numbers, probes, run
 
-SCALES = (1, -1, 10)
+SCALES = (1, -1, 10, -10, 0)
 """Random inputs are multiplied by these in the search for a forward that branches on them."""
 
 

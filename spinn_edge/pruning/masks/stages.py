@@ -37,8 +37,8 @@ class StageState:
     """A network as one stage left it, to be kept somewhere and come back to.
 
     Attributes:
-        weights: state dict of the plain network, zeros where masked; copies.
-        masks: by weight name; copies.
+        weights: state dict of a plain copy of the network, zeros where masked.
+        masks: by weight name; later stages make new ones.
     """
 
     weights: dict[str, torch.Tensor]
@@ -127,7 +127,7 @@ def mask_in_stages(
         fits.append(result)
         plain = permanent_copy(working)
         records.append(_record(plain, row, achieved, masks, result, time.monotonic() - start_s))
-        on_stage(row.number, records[-1], StageState(weights=_copy(plain), masks=dict(masks)))
+        on_stage(row.number, records[-1], StageState(weights=plain.state_dict(), masks=dict(masks)))
         if result.interrupted:
             break
     make_permanent(working)
@@ -187,7 +187,3 @@ def _check_pattern_target(
             f"the pattern masks {achieved:.2%} of the weights, and {target:.2%} is asked for "
             f"(within {tolerance:.2%}){reasons}; leave --target out or name {achieved:.4g}"
         )
-
-
-def _copy(plain: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().clone() for name, tensor in plain.state_dict().items()}

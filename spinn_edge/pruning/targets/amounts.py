@@ -26,6 +26,10 @@ COUNTABLE = ("parameters", "flops", "bytes")
 """The quantities that are counted; a latency is measured instead."""
 
 
+NO_WEIGHT = "products of activations"
+"""What holds the FLOPs that no weight explains, as those of attention."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Term:
     """What one tensor adds to a quantity: ``scale`` for each of its elements.
@@ -106,6 +110,8 @@ class Amount:
         for owner, value in zip(self.owners, self._terms(removed)[0] * self.scales, strict=True):
             layer = owner.rpartition(".")[0] or owner
             held[layer] = held.get(layer, 0.0) + float(value)
+        if self.near is not None and (rest := self(widths) - sum(held.values())) > 0:
+            held[NO_WEIGHT] = rest
         return dict(sorted(held.items(), key=lambda item: -item[1]))
 
     def _terms(self, removed: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -189,7 +189,7 @@ class _Search:
         choices = (self._ceiling - self._floor) // self._steps + 1
         if math.prod(choices.tolist()) > _ALL_WIDTHS:
             return widths
-        steps = np.indices(choices.tolist(), dtype=np.int64).reshape(len(choices), -1).T
+        steps = np.indices(choices.tolist()).reshape(len(choices), -1).T.astype(np.int64)
         now = np.array(widths, dtype=np.int64)
         return self._least_move(now, self._floor + steps * self._steps, enough)
 

@@ -20,6 +20,11 @@ from spinn_edge.core.adaptation_record import (
 )
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.tensors import Array
+from spinn_edge.training.adaptation.consistency import (
+    EXPLAINED,
+    FEWEST_ROWS,
+    explained_share,
+)
 from spinn_edge.training.adaptation.gradient import ReplaySteps
 from spinn_edge.training.adaptation.layers import find_moving_layers
 from spinn_edge.training.adaptation.least_squares import AnchoredLeastSquares
@@ -32,12 +37,6 @@ NAMED = 100
 """Refused batches that are kept with their reason; more are counted."""
 LEVEL_KEPT = 0.95
 """What a batch leaves of the usual error's older square."""
-FEWEST_ROWS = 8
-"""Rows that a surprising batch needs to agree or disagree with itself."""
-EXPLAINED = 0.7
-"""Share of the squared error in one half of a surprising batch that the direction learnt from the
-other half must explain. A shift of three usual errors is explained to 0.9; of targets that belong
-to other rows nothing beyond their mean can be, 0.5 but for chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,31 +261,26 @@ class OnlineAdapter:
         )
 
     def _contradicts(self, inputs: torch.Tensor, y: Floats, error: float) -> str | None:
-        """Refuse a surprising batch whose one half does not help to predict the other.
-
-        A sensor that shifted is wrong in the same way in every row, so half of them teach what the
-        others need. Rubbish surprises as much and teaches nothing.
-        """
+        """Refuse a surprising batch of which one half does not teach the other."""
         if self._usual is None or not error > self.settings.surprise * self._usual:
             return None
         words = f"its error is {error / self._usual:.3g} times the usual one"
         if len(y) < FEWEST_ROWS:
             return f"{words}, and {len(y)} rows are too few to tell a shift from rubbish"
-        tested = inputs[1::2]
-        old = self._outputs(self.module, tested)
+        share = self._explained_share(inputs, y)
+        if share >= EXPLAINED:
+            return None
+        return f"{words}, and what one half of its rows teaches explains {share:.0%} of the other's"
+
+    def _explained_share(self, inputs: torch.Tensor, y: Floats) -> float:
+        """Learn every other row, look at the ones between, and forget it again."""
+        between = inputs[1::2]
+        old = self._outputs(self.module, between)
         good = self._learner.snapshot()
         self._learner.learn(inputs[::2], y[::2])
-        taught = (self._outputs(self.module, tested) - old) / self.subject.unit
+        new = self._outputs(self.module, between)
         self._learner.restore(good)
-        needed = (y[1::2] - old) / self.subject.unit
-        along = float((taught * needed).sum())
-        explained = along**2 / float((taught**2).sum() * (needed**2).sum() or 1.0)
-        if along > 0 and explained >= EXPLAINED:
-            return None
-        return (
-            f"{words}, and what one half of its rows teaches explains "
-            f"{explained if along > 0 else 0:.0%} of the other half's"
-        )
+        return explained_share((new - old) / self.subject.unit, (y[1::2] - old) / self.subject.unit)
 
     def _drifts(self) -> str | None:
         limit = self.settings.drift_limit

@@ -41,7 +41,7 @@ class AnchoredLeastSquares:
 
     Source: regularised recursive least squares, S. Haykin, "Adaptive Filter Theory", 5th edition,
     chapter 10. The usual recursion forgets its regularisation with the data and winds up where
-    nothing new is seen; sums and one Cholesky solve a batch do not.
+    nothing new is seen; sums and one solve a batch do not.
     """
 
     method = "least squares"

@@ -29,9 +29,7 @@ from spinn_edge.training.physics.lesson import recipe_names
 from spinn_edge.training.physics.units import Units
 
 TOOLS, ROWS = 3, 3000
-SILENT = SensorConstants(
-    **{f.name: 0.0 for f in fields(SensorConstants) if "noise" in f.name}  # type: ignore[arg-type]
-)
+SILENT = SensorConstants(**{f.name: 0.0 for f in fields(SensorConstants) if "noise" in f.name})
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,8 @@ def along_life(life: Life, function, output: int) -> dict[str, np.ndarray]:
 
 
 def test_simulated_wear_obeys_the_wear_law_but_for_the_tools_own_factor(life):
-    left = wear_law(*life.inner(), along_life(life, wear_law, 0))
+    x, y = life.inner()
+    left = wear_law(x, y, along_life(life, wear_law, 0))
 
     apart = np.abs(left + 1 - life.wear_factor[life.within_job])
     assert np.sqrt((apart**2).mean()) < 2e-3
@@ -101,14 +100,16 @@ def test_simulated_wear_obeys_the_wear_law_but_for_the_tools_own_factor(life):
 
 
 def test_simulated_displacement_obeys_the_heat_balance(life):
-    left = heat_balance(*life.inner(), along_life(life, heat_balance, 1))
+    x, y = life.inner()
+    left = heat_balance(x, y, along_life(life, heat_balance, 1))
 
     assert np.sqrt((left**2).mean()) < 5e-3
     assert np.abs(left).max() < 0.1  # in the first seconds of a job, likewise
 
 
 def test_simulated_wear_is_what_the_forces_say(life):
-    assert np.abs(force_balance(*life.inner(), {})).max() < 1e-9
+    x, y = life.inner()
+    assert np.abs(force_balance(x, y, {})).max() < 1e-9
 
 
 @pytest.mark.parametrize("name", DRIFTING)
@@ -183,4 +184,5 @@ def test_an_untrained_network_at_any_sampled_point_gives_finite_values_and_gradi
     left.square().mean().backward()
 
     assert torch.isfinite(left).all()
+    assert y.grad is not None
     assert torch.isfinite(y.grad).all()

@@ -128,6 +128,8 @@ def test_tied_weights_are_cut_once_and_stay_tied():
 
 def test_a_buffer_stays_a_buffer_and_a_plain_tensor_a_plain_tensor():
     class Scaled(nn.Module):
+        scale: torch.Tensor
+
         def __init__(self):
             super().__init__()
             self.register_buffer("scale", torch.arange(5.0), persistent=False)
@@ -271,5 +273,5 @@ def test_a_network_that_cannot_be_copied_is_one_clear_error():
     prune.l1_unstructured(network[0], "weight", 0.5)
     network(torch.zeros(1, 5))
 
-    with pytest.raises(PruningError, match="cannot be copied .*torch.nn.utils.prune.remove"):
+    with pytest.raises(PruningError, match=r"cannot be copied .*torch\.nn\.utils\.prune\.remove"):
         cut(network, [hidden(8, [0])])

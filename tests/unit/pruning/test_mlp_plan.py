@@ -180,3 +180,14 @@ def test_network_without_a_hidden_layer_is_refused() -> None:
 def test_rounding_below_one_is_refused(round_to: int) -> None:
     with pytest.raises(PruningError, match=f"--round-to must be at least 1, got {round_to}"):
         plan_mlp(DEMO, target=0.5, rounds=1, round_to=round_to)
+
+
+@pytest.mark.parametrize(
+    ("widths", "target"), [((3, 8, 8, 4, 9, 2), 0.242), ((2, 6, 5, 8, 1), 0.292)]
+)
+def test_small_network_that_needs_three_layers_to_move_meets_its_target(
+    widths: tuple[int, ...], target: float
+) -> None:
+    (plan,) = plan_mlp(widths, target=target, rounds=1)
+
+    assert abs(plan.achieved - target) <= 0.003

@@ -9,7 +9,7 @@ from spinn_edge.training.distillation import Distillation
 from spinn_edge.training.objectives import Batch
 
 
-def network(seed: int, outputs: int = 3) -> nn.Module:
+def network(seed: int, outputs: int = 3) -> nn.Sequential:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Dropout(0.5), nn.Linear(8, outputs))
@@ -62,7 +62,8 @@ def test_callers_network_is_neither_frozen_nor_followed() -> None:
     before = term(here)
 
     with torch.no_grad():
-        teacher[3].bias.add_(1.0)
+        for parameter in teacher.parameters():
+            parameter.add_(1.0)
 
     assert teacher.training
     assert all(parameter.requires_grad for parameter in teacher.parameters())

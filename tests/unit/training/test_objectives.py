@@ -23,7 +23,7 @@ class Size:
 
 
 @pytest.fixture
-def model() -> nn.Module:
+def model() -> nn.Linear:
     layer = nn.Linear(2, 1)
     nn.init.constant_(layer.weight, 1.0)
     nn.init.zeros_(layer.bias)
@@ -33,7 +33,7 @@ def model() -> nn.Module:
 X, Y = torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[1.0], [0.0]])
 
 
-def test_sum_weighs_terms_and_records_them_unweighted(model: nn.Module) -> None:
+def test_sum_weighs_terms_and_records_them_unweighted(model: nn.Linear) -> None:
     objective = WeightedSum((Data(), Size(weight=0.5)))
 
     total, values = objective.measure(model, X, Y)
@@ -43,7 +43,7 @@ def test_sum_weighs_terms_and_records_them_unweighted(model: nn.Module) -> None:
     assert objective(model, X, Y).item() == 5.0
 
 
-def test_gradient_of_the_sum_is_the_weighted_sum_of_gradients(model: nn.Module) -> None:
+def test_gradient_of_the_sum_is_the_weighted_sum_of_gradients(model: nn.Linear) -> None:
     def gradient(objective: WeightedSum) -> torch.Tensor:
         (found,) = torch.autograd.grad(objective(model, X, Y), model.weight)
         return found
@@ -54,7 +54,7 @@ def test_gradient_of_the_sum_is_the_weighted_sum_of_gradients(model: nn.Module) 
     torch.testing.assert_close(together, expected)
 
 
-def test_weight_of_zero_records_a_term_and_does_not_follow_it(model: nn.Module) -> None:
+def test_weight_of_zero_records_a_term_and_does_not_follow_it(model: nn.Linear) -> None:
     objective = WeightedSum((Data(), Size(weight=0.0)))
 
     total, values = objective.measure(model, X, Y)
@@ -87,7 +87,7 @@ def test_terms_that_step_are_told_and_others_are_left_alone() -> None:
     assert size.steps == [0, 1, 0]
 
 
-def test_plain_function_is_an_objective_of_one_value(model: nn.Module) -> None:
+def test_plain_function_is_an_objective_of_one_value(model: nn.Linear) -> None:
     total, values = measure(lambda model, x, y: (model(x) - y).abs().mean(), model, X, Y)
 
     assert list(values) == ["objective"]
@@ -111,9 +111,9 @@ def test_sum_of_nothing_is_refused() -> None:
         WeightedSum(())
 
 
-def test_loss_of_every_row_is_refused_with_what_to_do(model: nn.Module) -> None:
+def test_loss_of_every_row_is_refused_with_what_to_do(model: nn.Linear) -> None:
     objective = WeightedSum((Data(loss=nn.MSELoss(reduction="none")),))
     with pytest.raises(UsageError, match=r"'data' returned shape \[2, 1\].*end it with \.mean"):
         objective(model, X, Y)
     with pytest.raises(UsageError, match=r"'objective' returned 1\.0, expected one number"):
-        measure(lambda model, x, y: 1.0, model, X, Y)  # type: ignore[arg-type, return-value]
+        measure(lambda model, x, y: 1.0, model, X, Y)  # type: ignore[arg-type]

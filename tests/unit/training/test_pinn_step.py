@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import replace
-from functools import partial
 
 import pytest
 import torch
@@ -130,4 +129,4 @@ def test_autograd_without_derivatives_is_a_plain_call():
 
 def test_an_unknown_way_lists_the_known_ones():
     with pytest.raises(UsageError, match="known: autograd, func, compiled"):
-        gradient_of(nn.Linear(2, 1), partial, "jit")
+        gradient_of(nn.Linear(2, 1), registry.find("reaction").loss, "jit")

@@ -94,7 +94,12 @@ def make_step(objective: Any, model: nn.Module) -> CompiledStep:
 
 def test_compile_time_is_that_of_the_first_step_at_each_batch_size(monkeypatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(torch, "compile", lambda f, **options: asked.append(options) or f)
+
+    def fake(function, **options):
+        asked.append(options)
+        return function
+
+    monkeypatch.setattr(torch, "compile", fake)
     step = make_step(WeightedSum((Data(),)), mlp())
     spent = []
 
@@ -139,7 +144,7 @@ def test_fault_of_the_compiled_backward_pass_is_told_likewise(monkeypatch) -> No
 
     monkeypatch.setattr(torch, "compile", lambda f, **options: faulty(f))
 
-    with pytest.raises(UsageError, match="ZeroTensors are immutable.*leave out --compile"):
+    with pytest.raises(UsageError, match=r"ZeroTensors are immutable.*leave out --compile"):
         make_step(WeightedSum((Data(),)), mlp())(X, Y)
 
 
@@ -154,5 +159,5 @@ def test_users_own_fault_is_told_before_torch_compile_sees_it(monkeypatch) -> No
         points=Collocation(np.ones((1, 2)), count=1, seed=0),
     )
 
-    with pytest.raises(UsageError, match="asks for 'y:s'.*add it to --derivatives"):
+    with pytest.raises(UsageError, match=r"asks for 'y:s'.*add it to --derivatives"):
         make_step(WeightedSum((Data(), residual)), mlp())(X, Y)

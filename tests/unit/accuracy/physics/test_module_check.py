@@ -125,7 +125,7 @@ def test_first_points_are_looked_at_and_the_result_is_frozen():
 
     assert found.points == 5
     with pytest.raises(FrozenInstanceError):
-        found.points = 6
+        found.points = 6  # type: ignore[misc]
 
 
 def test_derivatives_of_the_equation_can_be_named_beside_the_slopes():

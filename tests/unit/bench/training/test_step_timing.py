@@ -87,7 +87,7 @@ def test_a_slow_step_is_warmed_up_a_few_times_only():
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_time_that_is_none_is_refused(seconds):
-    with pytest.raises(UsageError, match="--seconds .*: expected a time above 0"):
+    with pytest.raises(UsageError, match=r"--seconds .*: expected a time above 0"):
         StepRule(seconds=seconds)
 
 

@@ -48,6 +48,15 @@ def test_neurons_without_inputs_become_a_bias_of_the_next_layer(activation: str)
     assert small.error <= 1e-9
 
 
+def test_neuron_without_inputs_and_outputs_counts_once_and_leaves_no_trace() -> None:
+    network = mlp()
+    cut(network, 0, rows=[3])
+    cut(network, 1, columns=[3])
+    small = compact(network)
+    assert (small.constant, small.unused, small.module.widths) == (0, 1, (4, 23, 16, 2))
+    assert difference(network, small.module, 4) < 1e-12
+
+
 def test_neurons_without_outputs_just_go() -> None:
     network = mlp()
     cut(network, 1, columns=[1, 2, 3])

@@ -38,6 +38,10 @@ def ended(network: nn.Module, stage: Stage, number: int) -> Fit:
     return Fit(history=(), interrupted=False)
 
 
+def gone(masks: dict[str, torch.Tensor]) -> int:
+    return sum(int((~mask).sum()) for mask in masks.values())
+
+
 def run(network: nn.Module, text: str = FOUR, **options: Any) -> Any:
     given: dict[str, Any] = {"tune": tune, "stages": parse_schedule(text)}
     return mask_in_stages(network, **(given | options))
@@ -61,6 +65,9 @@ def test_counts_follow_the_schedule_exactly_and_nothing_regrows() -> None:
     assert nonzero == sorted(nonzero, reverse=True)
     assert len(set(nonzero)) == 4
     assert [record.epochs for record in records] == [2, 1, 1, 1]
+    assert [gone(state.masks) for state in states] == [
+        record.weights - round(record.weights * (1 - record.achieved)) for record in records
+    ]
     for before, after in itertools.pairwise(states):
         assert all(not (after.masks[name] & ~before.masks[name]).any() for name in after.masks)
     assert count_regrown(masked.module, masked.masks) == 0

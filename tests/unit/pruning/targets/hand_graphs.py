@@ -36,12 +36,8 @@ def group(name: str, channels: int, *places: str, blocks: int = 1) -> Group:
     cuts = []
     for place in places:
         tensor, *numbers = place.split(":")
-        dim, offset, repeat = (
-            ([*map(int, numbers), 0, 1][:3]) if len(numbers) < 3 else map(int, numbers)
-        )
-        cuts.append(
-            Cut(tensor=tensor, dim=dim, role="output", offset=offset, repeat=max(repeat, 1))
-        )
+        dim, offset, repeat = [*map(int, numbers), *(0, 1)[len(numbers) - 1 :]]
+        cuts.append(Cut(tensor=tensor, dim=dim, role="output", offset=offset, repeat=repeat))
     return Group(name=name, channels=channels, cuts=tuple(cuts), blocks=blocks)
 
 

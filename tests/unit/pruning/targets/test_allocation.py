@@ -154,9 +154,7 @@ def test_scores_that_are_too_few_are_refused():
 def test_goal_beyond_the_bounds_is_refused_with_what_can_be_reached():
     made, whole = separate(10, 10)
     scores = [[1.0] * 10, [1.0] * 10]
-    with pytest.raises(
-        PruningError, match=r"at most 50\.0% can.*'0' \(keeps at least 5\) holds"
-    ):
+    with pytest.raises(PruningError, match=r"at most 50\.0% can.*'0' \(keeps at least 5\) holds"):
         allocate(scores, made, whole, 2, minimum=5)
 
 

@@ -55,6 +55,8 @@ def test_products_of_two_activations_are_free_work():
 
     assert work.free == 2 * (2 * 7 * 7 * 16)  # q k^T and its product with v
     assert work.weights["q.weight"] == 2 * 7 * 16 * 16
+    held = measure_amount("flops", case.module, case.graph, case.example).holdings((8, 4, 32))
+    assert held["products of activations"] == 2 * 7 * 7 * (8 + 4)
 
 
 @pytest.mark.parametrize("target", [0.2, 0.5, 0.685, 0.9])
@@ -82,6 +84,7 @@ def test_achieved_share_of_every_round_is_counted_truly():
     for plan in plans:
         small = cut(case.module, even_plans(case.graph.groups, plan.widths))
         assert plan.amount == count_amount("flops", small, case.example)
+        assert abs(plan.achieved - plan.requested) < 0.015
 
 
 def test_masked_and_normalised_weights_are_still_those_weights():

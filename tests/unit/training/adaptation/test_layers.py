@@ -63,7 +63,9 @@ def test_a_computed_weight_is_refused():
 def test_no_hook_is_left_behind():
     mlp = MLP((3, 4, 2), "tanh")
     find_moving_layers(mlp, SAMPLE, 2)
-    with inputs_of(mlp[2]) as seen:
+    last = mlp[2]
+    assert isinstance(last, nn.Linear)
+    with inputs_of(last) as seen:
         mlp(SAMPLE)
     mlp(SAMPLE)
     assert len(seen) == 1

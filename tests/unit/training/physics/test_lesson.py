@@ -30,7 +30,7 @@ def test_terms_are_those_that_were_asked_for() -> None:
     assert [term.name for term in terms(both)] == ["residual", "monotone"]
     assert [(term.name, term.weight) for term in terms(equation)] == [("residual", 0.5)]
     # the equation may ask for the slopes too
-    asked = [one.request for one in terms(both)[0].derivatives]  # type: ignore[attr-defined]
+    asked = [one.request for one in terms(both)[0].derivatives]
     assert asked == ["heat:speed", "wear:time"]
 
 
@@ -38,8 +38,8 @@ def test_terms_hold_at_the_same_points_step_by_step() -> None:
     residual, monotone = terms(PhysicsLesson(residual=max, monotone=("wear:time:+",)))
     for step in (0, 1, 2, 0):
         for term in (residual, monotone):
-            term.before_step(step)  # type: ignore[attr-defined]
-        assert torch.equal(residual.points.points, monotone.points.points)  # type: ignore[attr-defined]
+            term.before_step(step)
+        assert torch.equal(residual.points.points, monotone.points.points)
 
 
 @pytest.mark.parametrize(
