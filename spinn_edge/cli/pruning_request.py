@@ -117,7 +117,7 @@ def read_request(typed: Typed, *, latency: bool) -> tuple[PruningRequest, tuple[
     request = PruningRequest(
         target=target,
         by="latency" if latency else typed.by,
-        rounds=typed.rounds or len(stages) or DEFAULT_ROUNDS,
+        rounds=(len(stages) or DEFAULT_ROUNDS) if typed.rounds is None else typed.rounds,
         shares=shares,
         allocation=typed.allocation,
         importance=read_importance(typed.importance),

@@ -13,6 +13,7 @@ import typer
 
 from spinn_edge.cli import options as o
 from spinn_edge.cli.latency_target import LatencyTarget, LatencyWish, variants_folder
+from spinn_edge.cli.learning_options import compile_words
 from spinn_edge.cli.output import EpochProgress, Printer
 from spinn_edge.cli.pruning_physics import PhysicsChecks
 from spinn_edge.cli.pruning_request import Typed, decisive
@@ -161,6 +162,7 @@ def prune_taught(
             architecture=small.architecture,
             force=order.force,
         )
+    printer.show(*compile_words(pruned.fits))
     show_audit(audit, printer)
     verdict = show_scores(order, bundle, before, printer)
     end_training(printer, bundle, interrupted=pruned.interrupted)
@@ -186,11 +188,7 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
             "package.module:factory --weights FILE"
         )
     specs = input_specs(loaded, order.input_shapes)
-    generator = torch.Generator().manual_seed(order.typed.seed)
-    example = tuple(
-        torch.randn([2 if size is None else size for size in spec.shape], generator=generator)
-        for spec in specs
-    )
+    example = _example_of(loaded, specs, order.typed.seed)
     with _latency_target(order, loaded, example, printer) as (request, target):
         if loaders is None:
             printer.say("no --data and no --loaders: channels are removed and nothing is tuned")
@@ -232,6 +230,22 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
     verdict = show_unscored(order, audit, printer)
     end_training(printer, bundle, interrupted=pruned.interrupted)
     raise_for_verdict(order, audit, verdict)
+
+
+def _example_of(
+    loaded: LoadedModel, specs: Sequence[TensorSpec], seed: int
+) -> tuple[torch.Tensor, ...]:
+    """Return some inputs: golden ones where the model came with them, else random numbers."""
+    import torch
+
+    if loaded.bundle is not None:
+        golden = loaded.bundle.golden().inputs
+        return tuple(torch.from_numpy(golden[spec.name][:8]) for spec in specs)
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(
+        torch.randn([8 if size is None else size for size in spec.shape], generator=generator)
+        for spec in specs
+    )
 
 
 def _call_loaders(reference: str) -> tuple[Any, Any, Any]:

@@ -17,6 +17,7 @@ from spinn_edge.accuracy.metrics.regression import (
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import Architecture, DataRecipe, Scaling, Scores, Training
 from spinn_edge.core.pruning_record import PruningAudit
+from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.export.golden import rows_as_golden
 from spinn_edge.models.loading import LoadedModel
@@ -95,6 +96,7 @@ def write_learned(
         origin="the trained network",
         module=module,
         architecture=architecture or _of_mlp(module),
+        inputs=(TensorSpec("input", (None, len(lesson.recipe.features)), np.dtype(np.float32)),),
     )
     return write_bundle(
         loaded,

@@ -101,5 +101,5 @@ class RoundWidths:
             raise PruningError(
                 f"round {number} of {self.rounds} would remove nothing; ask for fewer rounds"
             )
-        achieved = 1 - self._amount.count(widths) / self._amount.total
-        return replace(plan, widths=widths, achieved=achieved)
+        amount = self._amount.count(widths)
+        return replace(plan, widths=widths, achieved=1 - amount / self._amount.total, amount=amount)

@@ -88,10 +88,10 @@ class Standardised(nn.Module):
     Its parameters are the network's own, under ``network.``.
     """
 
-    mean: torch.Tensor
-    std: torch.Tensor
-    target_mean: torch.Tensor
-    target_std: torch.Tensor
+    scale_in: torch.Tensor
+    shift_in: torch.Tensor
+    scale_out: torch.Tensor
+    shift_out: torch.Tensor
 
     def __init__(self, network: nn.Module, scaling: Scaling) -> None:
         """Wrap a network.
@@ -102,14 +102,19 @@ class Standardised(nn.Module):
         """
         super().__init__()
         self.network = network
-        for name, values in zip(
-            ("mean", "std", "target_mean", "target_std"), _tensors(scaling), strict=True
-        ):
+        mean, std, target_mean, target_std = _tensors(scaling)
+        for name, values in {
+            "scale_in": torch.diag(std),
+            "shift_in": mean,
+            "scale_out": torch.diag(1 / target_std),
+            "shift_out": -target_mean / target_std,
+        }.items():
             self.register_buffer(name, values.float(), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.network(x * self.std + self.mean)
-        return torch.as_tensor((y - self.target_mean) / self.target_std)
+        # products of matrices: elementwise ones inside nested forward derivatives do not compile
+        y = self.network(nn.functional.linear(x, self.scale_in, self.shift_in))
+        return nn.functional.linear(y, self.scale_out, self.shift_out)
 
 
 def _moments(values: Floats) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -15,6 +15,11 @@ def falls_short(x, y, derivatives):
     return [0.0]
 
 
+def names_its_own(x, y, derivatives):
+    return derivatives["wear:a"] - derivatives["wear:a"].mean() + 1
+
+
+names_its_own.derivatives = ("wear:a",)
 number = 3
 """
 
@@ -83,6 +88,15 @@ def test_a_residual_runs_only_when_it_is_trusted(cli: Cli, exported, residuals):
     )
     assert done.code == 2
     assert "--trust-residual" in done.err
+
+
+def test_a_residual_may_name_its_own_derivatives(cli: Cli, exported, residuals):
+    done = cli(
+        *("physics", exported, "--residual", f"{residuals}:names_its_own", "--trust-residual"),
+        *("--runtime", "eager", "--points", "16"),
+    )
+    assert done.code == 0, done.err
+    assert "wear:a: fit eager fp32" in done.out
 
 
 @pytest.mark.parametrize(

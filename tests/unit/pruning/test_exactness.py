@@ -1,4 +1,5 @@
 import copy
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from spinn_edge.models.cutting import cut
 from spinn_edge.models.modules import MLP
 from spinn_edge.pruning.chain import chain_groups
 from spinn_edge.pruning.exactness import EXACTNESS, masked_twin, probes, prove_exact
+from spinn_edge.pruning.kept_norms import KeptNorm
 
 
 def plans_of(network, *kept):
@@ -231,6 +233,38 @@ def test_every_output_of_a_dict_is_compared():
     assert prove(Two(spoiled=False), plans, torch.zeros(2, 5)) <= EXACTNESS
     with pytest.raises(PruningError, match="differs from the masked one"):
         prove(Two(spoiled=True), plans, torch.zeros(2, 5))
+
+
+def test_outputs_of_a_dataclass_are_compared():
+    @dataclass
+    class Answer:
+        mean: Tensor
+        name: str
+
+    class Named(nn.Sequential):
+        def forward(self, x: Tensor) -> Answer:
+            return Answer(super().forward(x), "wear")
+
+    network = Named(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3))
+    plans = plans_of(network, [0, 1])
+
+    assert prove(network, plans, torch.zeros(2, 5)) <= EXACTNESS
+    with pytest.raises(PruningError, match="differs from the masked one"):
+        prove_exact(network, cut(network, plans_of(network, [0, 2])), plans, (torch.zeros(2, 5),))
+
+
+def test_a_norm_that_is_the_whole_network_has_a_twin():
+    plans = [GroupPlan(name="", channels=3, kept=(0, 2), cuts=(part("weight", 0, "channel"),))]
+    norm = nn.RMSNorm(3, eps=0.0)
+
+    got = masked_twin(norm, plans)(torch.tensor([[3.0, 9.0, 4.0]]))
+
+    torch.testing.assert_close(got, torch.tensor([[3.0, 0.0, 4.0]]) / 12.5**0.5)
+
+
+def test_a_layer_without_statistics_over_channels_has_no_stand_in():
+    with pytest.raises(TypeError, match="BatchNorm1d has no statistics over channels"):
+        KeptNorm(nn.BatchNorm1d(3), [0])
 
 
 # What is refused

@@ -234,6 +234,36 @@ class Odd(nn.Module):
         return self.head(self.lstm(self.into(x))[0][:, -1])
 
 
+class Swapped(nn.Module):
+    """Two halves change places, as in rotary embeddings; positive inputs only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(3, 8), nn.Linear(8, 6), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        if x.min() < 0:
+            raise ValueError("negative")
+        left, right = self.a(x).chunk(2, -1)
+        return self.head(torch.tanh(self.b(torch.cat([torch.tanh(right), torch.relu(left)], -1))))
+
+
+class OtherKeys(nn.Module):
+    """Attention on a memory with a size of its own, with learnt extra keys."""
+
+    def __init__(self, keys: int) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(3, 8), nn.Linear(4, keys)
+        self.attention = nn.MultiheadAttention(
+            8, 2, kdim=keys, vdim=keys, add_bias_kv=True, batch_first=True
+        )
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x: Tensor, memory: Tensor) -> Any:
+        x, memory = self.a(x), self.b(memory)
+        return self.head(self.attention(x, memory, memory, need_weights=False)[0])
+
+
 class Branching(nn.Module):
     """A Python branch on the data."""
 

@@ -138,6 +138,23 @@ def test_attention_across_two_inputs_is_followed():
     }
 
 
+def test_attention_with_keys_of_another_size_is_left_alone():
+    memory = torch.randn(2, 5, 4)
+    equal, other = (seeded(networks.OtherKeys, size) for size in (8, 6))
+
+    assert proven(equal, torch.randn(2, 7, 3), memory) == {"a+b+attention": (8, 2)}
+    left = reasons(other, torch.randn(2, 7, 3), memory)
+    assert left.keys() == {"a", "b", "attention", "head"}
+    assert left["a"] == "'attention' is attention whose keys or values have a size of their own"
+
+
+def test_halves_that_change_places_are_left_alone_and_the_rest_is_followed():
+    network, x = seeded(networks.Swapped), torch.rand(2, 3)
+
+    assert proven(network, x) == {"b": (6, 1)}
+    assert "in an order that a plan cannot say" in reasons(network, x)["a"]
+
+
 def test_weights_that_are_zero_do_not_let_a_wrong_group_pass():
     network, x = seeded(networks.ZeroInitialised), torch.randn(2, 3)
 
@@ -177,7 +194,7 @@ def test_every_layer_that_stays_says_why():
 )
 def test_a_network_that_cannot_be_traced_is_one_clear_error(network, example, message):
     with pytest.raises(PruningError) as caught:
-        find_groups(seeded(network), (torch.randn(2, *example),))
+        find_groups(seeded(network), (torch.rand(2, *example),))
     assert message in str(caught.value)
 
 
