@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from pruning_networks import LARGE
@@ -45,7 +45,8 @@ class Case:
         exactness: largest difference of the small from the masked network, over the scale of the
             masked one's outputs; None where it was refused.
         unmasked: the same against the network as it was: by how much pruning changed it.
-        refusal: in words; empty where it was pruned.
+        refusal: in words of the program's own error; empty where there was none.
+        crash: any other error; empty where there was none.
     """
 
     size: str
@@ -56,6 +57,7 @@ class Case:
     exactness: float | None = None
     unmasked: float | None = None
     refusal: str = ""
+    crash: str = ""
 
     @property
     def off(self) -> float | None:
@@ -65,8 +67,10 @@ class Case:
     @property
     def verdict(self) -> str:
         """``reached``, ``refused``, or what is wrong."""
+        if self.crash:
+            return f"CRASHED: {cell(self.crash)}"
         if self.off is None:
-            return "refused"
+            return f"refused: {cell(self.refusal)}" if self.refusal else "NO REASON"
         if not abs(self.off) <= TOLERANCE:
             return "SILENTLY OFF"
         assert self.exactness is not None
@@ -79,7 +83,7 @@ class Case:
         """The table's line in Markdown."""
         cells = [self.size, self.network, f"{self.before:,}", f"{self.target:.1%}"]
         if self.off is None:
-            cells += ["–", "–", "–", "–", f"refused: {cell(self.refusal)}"]
+            cells += ["–", "–", "–", "–", self.verdict]
         else:
             cells += [
                 f"{self.after:,}",
@@ -109,17 +113,17 @@ def run_case(size: str, name: str, network: Prunable, target: float) -> Case:
             example=network.example(),
         )
     except PruningError as refusal:
-        return Case(**_fields(case) | {"refusal": str(refusal)})
+        return replace(case, refusal=str(refusal))
+    except Exception as crash:  # a figure of its own: no refusal in words
+        return replace(case, crash=f"{type(crash).__name__}: {crash}")
     inputs = fresh_inputs(network)
     small = outputs(pruned.module, inputs)
     masked = outputs(masked_twin(module, pruned.audit.plan).eval(), inputs)
-    return Case(
-        **_fields(case)
-        | {
-            "after": count(pruned.module),
-            "exactness": distance(small, masked),
-            "unmasked": distance(small, outputs(module, inputs)),
-        }
+    return replace(
+        case,
+        after=count(pruned.module),
+        exactness=distance(small, masked),
+        unmasked=distance(small, outputs(module, inputs)),
     )
 
 
@@ -139,16 +143,18 @@ def case_figures(cases: Sequence[Case]) -> list[Figure]:
     for size in dict.fromkeys(case.size for case in cases):
         mine = [case for case in cases if case.size == size]
         done = [case for case in mine if case.off is not None]
+        offs = [abs(case.off or 0.0) for case in done]
+        near = sum(off <= TOLERANCE for off in offs)
+        refused = sum(bool(case.refusal) for case in mine)
         what = f"{size} networks ({_between([case.before for case in mine])} parameters)"
-        near = sum(abs(case.off or 0) <= TOLERANCE for case in done)
-        worst = max((abs(case.off or 0) for case in done), default=math.nan)
         figures.append(
             Figure(
                 name=f"{what}: achieved against requested, {len(mine)} cases",
                 wanted="within 0.5 points, or a clear refusal",
-                measured=f"{near} within, {len(mine) - len(done)} refused, {len(done) - near} "
-                f"silently off; farthest {100 * worst:.2f} points",
-                met=near == len(done),
+                measured=f"{near} within, {refused} refused, {len(done) - near} silently off, "
+                f"{len(mine) - len(done) - refused} crashed; farthest "
+                f"{100 * largest(offs):.2f} points",
+                met=near + refused == len(mine),
             )
         )
         error = largest([case.exactness for case in done if case.exactness is not None])
@@ -189,10 +195,6 @@ def largest(values: Sequence[float]) -> float:
     """Return the largest; NaN where one is NaN or there is none."""
     broken = not values or any(math.isnan(value) for value in values)
     return math.nan if broken else max(values)
-
-
-def _fields(case: Case) -> dict[str, object]:
-    return {name: getattr(case, name) for name in ("size", "network", "target", "before")}
 
 
 def _between(numbers: Sequence[int]) -> str:

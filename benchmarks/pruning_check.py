@@ -33,7 +33,7 @@ from pruning_shop import (
     CommandFailedError,
     Section,
     Workshop,
-    commands_table,
+    commands_list,
     unmeasured,
 )
 from pruning_speed import latency, step
@@ -140,7 +140,7 @@ def detail_lines(found: Mapping[str, Section], shop: Workshop) -> list[str]:
         if section.lines:
             lines += [f"## {name}", "", *section.lines, ""]
     if shop.commands:
-        lines += ["## What was typed", "", *commands_table(shop.commands), ""]
+        lines += ["## What was typed", "", *commands_list(shop.commands), ""]
     return lines
 
 

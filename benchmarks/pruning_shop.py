@@ -160,13 +160,9 @@ def unmeasured(name: str, wanted: str, reason: str, *, met: bool | None = False)
     return Figure(name=name, wanted=wanted, measured=cell(reason), met=met)
 
 
-def commands_table(commands: Sequence[Command]) -> list[str]:
-    """Return every command line with its wall time, in Markdown."""
-    return [
-        "| typed | wall time |",
-        "|---|---|",
-        *(f"| `{cell(command.line)}` | {command.wall_s:.1f} s |" for command in commands),
-    ]
+def commands_list(commands: Sequence[Command]) -> list[str]:
+    """Return every command line with its wall time, as a block of Markdown."""
+    return ["```", *(f"{one.line}  # {one.wall_s:.1f} s" for one in commands), "```"]
 
 
 def split_rows(path: Path, group: str, into: tuple[Path, Path], held_out: set[str]) -> None:

@@ -80,6 +80,8 @@ Compile = Annotated[
     ),
 ]
 
+Device = Annotated[str, typer.Option(help="Where training steps are taken: cpu or cuda.")]
+
 
 def physics_lesson(
     *,
@@ -139,6 +141,23 @@ def wants_compile(option: bool | None) -> bool:
             f"{COMPILE_VARIABLE}"
         )
     return wanted
+
+
+def training_device(name: str) -> str:
+    """Return the device that was typed, once it is known to be there.
+
+    Raises:
+        UsageError: neither ``cpu`` nor ``cuda``.
+        RuntimeUnavailableError: there is no GPU that PyTorch can use.
+    """
+    from spinn_edge.core.errors import RuntimeUnavailableError, UsageError
+    from spinn_edge.runtimes.pytorch.probe import probe_cuda
+
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"--device {name}: expected cpu or cuda")
+    if name == "cuda" and (reason := probe_cuda().reason) is not None:
+        raise RuntimeUnavailableError(f"--device cuda: {reason}; use --device cpu")
+    return name
 
 
 def compile_words(fits: tuple[Fit, ...]) -> tuple[str, ...]:

@@ -61,6 +61,7 @@ class Order:
     distil: float
     physics: PhysicsLesson | None
     compiled: bool
+    device: str
     resume: bool
     rollback: int | None
     gate: PruningGate
@@ -123,6 +124,7 @@ def prune_taught(
             min_delta=order.min_delta,
             seed=order.typed.seed,
             compiled=order.compiled,
+            device=order.device,
         ),
         schedule=order.schedule,
         physics=order.physics or PhysicsLesson(),
@@ -179,6 +181,7 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
     from spinn_edge.models.loading import load_model
     from spinn_edge.pruning.rounds import RoundEvents, prune_in_rounds
     from spinn_edge.pruning.training import prune_with_loaders
+    from spinn_edge.training.determinism import deterministic
 
     loaded = load_model(order.model, order.load)
     if loaded.module is None or loaded.architecture.kind == "file":
@@ -199,15 +202,14 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
         else:
             train, val, loss = _call_loaders(loaders)
             rate = order.typed.learning_rate
-            with EpochProgress(printer) as progress, torch.random.fork_rng():
-                torch.manual_seed(order.typed.seed)
+            with EpochProgress(printer) as progress, deterministic(order.typed.seed):
                 pruned = prune_with_loaders(
                     loaded.module,
                     train,
                     val,
                     lambda parameters: torch.optim.AdamW(parameters, lr=rate),
                     loss,
-                    "cpu",
+                    order.device,
                     request,
                     finetune_epochs=order.epochs,
                     events=RoundEvents(
@@ -217,7 +219,7 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
                     ),
                     on_epoch=progress.advance,
                 )
-        small = as_pruned(loaded, pruned.module)
+        small = as_pruned(loaded, pruned.module.cpu())
         audit = _timed(with_earlier(pruned.audit, loaded), target, pruned)
         bundle = write_bundle(
             small,

@@ -38,6 +38,7 @@ def train(
     sampling: lo.Sampling = None,
     physics_weight: lo.PhysicsWeight = None,
     compile_steps: lo.Compile = None,
+    device: lo.Device = "cpu",
     seed: o.Seed = 0,
     force: o.Force = False,
 ) -> None:
@@ -69,6 +70,7 @@ def train(
         min_delta=min_delta,
         seed=seed,
         compiled=lo.wants_compile(compile_steps),
+        device=lo.training_device(device),
     )
     lesson_in_physics = lo.physics_lesson(
         residual=residual,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -126,7 +127,8 @@ def prune_on_rows(
             )
         )
         if tuning.distillation:
-            terms.append(Distillation(teacher=teacher, weight=tuning.distillation))
+            shown = copy.deepcopy(teacher).to(optimisation.device)
+            terms.append(Distillation(teacher=shown, weight=tuning.distillation))
         return fit_scaled(
             standardised(network), split, scaling, optimisation, on_epoch, terms=terms
         )

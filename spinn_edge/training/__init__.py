@@ -1,8 +1,4 @@
-"""Learning from rows: the loop, its data, its losses.
-
-``adapt_bundle`` ends in an export, so it lives in ``spinn_edge.export``, above this room, and is
-loaded when it is asked for (as ADR 0012 has it for ``spinn_edge.bench``).
-"""
+"""Learning from rows: the loop, its data, its losses; adaptation to rows that come later."""
 
 from __future__ import annotations
 
@@ -11,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 from spinn_edge.core.optional import require
 
 if TYPE_CHECKING:
-    from spinn_edge.export.adapted import adapt_bundle
     from spinn_edge.training.adaptation.adapter import OnlineAdapter
 
-__all__ = ["OnlineAdapter", "adapt_bundle"]
+__all__ = ["OnlineAdapter"]
 
-_HOMES = {
-    "OnlineAdapter": "spinn_edge.training.adaptation.adapter",
-    "adapt_bundle": "spinn_edge.export.adapted",
-}
+_HOMES = {"OnlineAdapter": "adaptation.adapter"}
 
 
 def __getattr__(name: str) -> Any:  # torch is imported when a name is asked for, not before
     if name not in _HOMES:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     require("torch", extra="export")
-    return getattr(require(_HOMES[name], extra="export"), name)
+    return getattr(require(f"{__name__}.{_HOMES[name]}", extra="export"), name)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
+from spinn_edge.core.errors import UsageError, first_line
+
 _CUBLAS = "CUBLAS_WORKSPACE_CONFIG"
 
 
@@ -21,7 +23,7 @@ def deterministic(seed: int) -> Iterator[None]:
         seed: of torch's generators on every device.
 
     Raises:
-        RuntimeError: from torch, for an operator that has no deterministic kernel on its device.
+        UsageError: an operator has no deterministic kernel on its device.
 
     Source: PyTorch, "Reproducibility"; NVIDIA, cuBLAS, "Results reproducibility": on a GPU the
     workspace setting has to stand before the first matrix product.
@@ -38,6 +40,13 @@ def deterministic(seed: int) -> Iterator[None]:
             torch.use_deterministic_algorithms(True)
             torch.backends.cudnn.benchmark = False
             yield
+    except RuntimeError as exc:
+        if "deterministic" not in str(exc):
+            raise
+        raise UsageError(
+            f"the network cannot be trained so that a seed gives the same weights again "
+            f"({first_line(exc)}); use --device cpu"
+        ) from exc
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
         torch.backends.cudnn.benchmark = benchmark

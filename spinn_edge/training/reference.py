@@ -15,6 +15,7 @@ from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import DataRecipe, Scaling
 from spinn_edge.models.modules import MLP
 from spinn_edge.training.dataset import Split
+from spinn_edge.training.determinism import deterministic
 from spinn_edge.training.fitting import Epoch, Fit, TensorBatches, fit
 from spinn_edge.training.objectives import Data, Term, WeightedSum
 from spinn_edge.training.physics.lesson import PhysicsLesson
@@ -37,6 +38,7 @@ class Optimisation:
             deviations of the targets.
         seed: of initial weights, batch order and collocation points.
         compiled: take the steps through ``torch.compile``.
+        device: where steps are taken, ``cpu`` or ``cuda``.
 
     Source: Loshchilov and Hutter (2019), "Decoupled weight decay regularization"; Smith and Topin
     (2019), "Super-convergence".
@@ -49,6 +51,7 @@ class Optimisation:
     min_delta: float = 0.0
     seed: int = 0
     compiled: bool = False
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -127,7 +130,7 @@ def train_mlp(
 
 
 def fit_scaled(
-    mlp: nn.Module,
+    network: nn.Module,
     split: Split,
     scaling: Scaling,
     optimisation: Optimisation,
@@ -137,8 +140,10 @@ def fit_scaled(
 ) -> Fit:
     """Train a network on standardised values in place, with mean squared error.
 
+    The same seed gives the same weights on the same machine, also on a GPU.
+
     Args:
-        mlp: from standardised to standardised values.
+        network: from standardised to standardised values, on the CPU, where it is left as well.
         split: rows in raw units.
         scaling: what standardises them.
         optimisation: how.
@@ -149,13 +154,30 @@ def fit_scaled(
     Raises:
         UsageError: training diverged, or a term fails.
     """
+    with deterministic(optimisation.seed):
+        try:
+            return _fit_on_device(
+                network.to(optimisation.device), split, scaling, optimisation, on_epoch, terms
+            )
+        finally:
+            network.cpu()
+
+
+def _fit_on_device(
+    network: nn.Module,
+    split: Split,
+    scaling: Scaling,
+    optimisation: Optimisation,
+    on_epoch: Callable[[Epoch], None],
+    terms: Sequence[Term],
+) -> Fit:
     train = TensorBatches(
         standardise(split.train, scaling),
         batch_size=BATCH_SIZE,
         generator=torch.Generator().manual_seed(optimisation.seed),
     )
     optimizer = torch.optim.AdamW(
-        mlp.parameters(),
+        network.parameters(),
         lr=optimisation.learning_rate,
         weight_decay=optimisation.weight_decay,
         fused=True,
@@ -164,7 +186,7 @@ def fit_scaled(
         optimizer, max_lr=optimisation.learning_rate, total_steps=optimisation.epochs * len(train)
     )
     return fit(
-        mlp,
+        network,
         train,
         TensorBatches(standardise(split.held_out, scaling), batch_size=4096),
         optimizer=optimizer,
@@ -175,6 +197,7 @@ def fit_scaled(
         patience=optimisation.patience,
         min_delta=optimisation.min_delta,
         compiled=optimisation.compiled,
+        device=optimisation.device,
         on_epoch=on_epoch,
     )
 

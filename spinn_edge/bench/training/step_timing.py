@@ -53,6 +53,7 @@ def time_steps(
         for _ in range(steps):
             step(number)
             number += 1
+        synchronise()
         return clock() - start_s
 
     warm_s = run(WARM_STEPS)

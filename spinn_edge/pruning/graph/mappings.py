@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Indices = Sequence[Any]
@@ -51,24 +52,113 @@ def _mapping(positions: Callable[[int], list[int]]) -> Callable[[Indices], Indic
     return moved
 
 
+def say_sizes(graph: Any, tp: Any) -> None:
+    """Tell torch-pruning the sizes of what is split and concatenated, before it infers them.
+
+    It infers them from the layers around, and fails where there are none.
+    """
+    for node in graph.module2node.values():
+        if node.type == tp.ops.OPTYPE.CONCAT:
+            parts = _parts(graph, node)
+            node.module.concat_sizes = [size for _, size in parts]
+        elif node.type == tp.ops.OPTYPE.SPLIT and _is_split(node.grad_fn):
+            sizes = node.grad_fn._saved_self_sym_sizes
+            dim = _dimension(node.grad_fn, len(sizes))
+            parts = _split_sizes(node.grad_fn, int(sizes[dim]))
+            node.grad_fn = _Split(_saved_split_sizes=parts, _saved_dim=dim, shape=tuple(sizes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Split:
+    """The node of a split, with the sizes of its parts as torch-pruning reads them."""
+
+    _saved_split_sizes: list[int]
+    _saved_dim: int
+    shape: tuple[int, ...]
+
+
+def _parts(graph: Any, node: Any) -> list[tuple[int, int]]:
+    """Return offset and size of each part of a concatenation that torch-pruning sees.
+
+    Parts that carry no gradient, such as the network's inputs, have no size in the graph; where
+    they are neighbours, theirs is what the others leave.
+    """
+    shape = node.grad_fn._input_metadata[0].shape
+    dim = _dimension(node.grad_fn, len(shape))
+    sizes = [_size_of(function, number, dim) for function, number in node.grad_fn.next_functions]
+    missing = int(shape[dim]) - sum(size for size in sizes if size is not None)
+    parts, offset = [], 0
+    for (function, _), size in zip(node.grad_fn.next_functions, sizes, strict=True):
+        if size is not None and _is_seen(graph, function):
+            parts.append((offset, size))
+        offset += missing if size is None else size
+        missing = 0 if size is None else missing
+    return parts
+
+
+def _size_of(function: Any, number: int, dim: int) -> int | None:
+    if function is None:
+        return None
+    if hasattr(function, "variable"):
+        return int(function.variable.shape[dim])
+    return int(function._input_metadata[number].shape[dim])
+
+
+def _is_seen(graph: Any, function: Any) -> bool:
+    """Say whether torch-pruning has a node for this part; of leaves, for some parameters only."""
+    if not hasattr(function, "variable"):
+        return True
+    return any(function.variable is parameter for parameter, _ in graph.unwrapped_parameters)
+
+
 def _map_concatenation(graph: Any, node: Any, tp: Any) -> None:
-    ndim = _ndim(node.grad_fn)
-    if ndim > 2 and _dimension(node.grad_fn, ndim) == ndim - 1:
-        node.grad_fn = object()  # without the dimension that makes torch-pruning stop
-        tp.dependency.index_mapping.update_concat_index_mapping(graph, node)
+    """Shift each part to where it lies among the channels."""
+    parts = _parts(graph, node)
+    ndim = len(node.grad_fn._input_metadata[0].shape)
+    dim = _dimension(node.grad_fn, ndim)
+    if len(parts) != len(node.inputs) or dim not in (1, ndim - 1):
+        return
+    known = [_channels_of(graph, source, tp) for source in node.inputs]
+    if all(size not in (None, found) for found, (_, size) in zip(known, parts, strict=True)):
+        return
+    if ndim > 2 and any(found not in (None, s) for found, (_, s) in zip(known, parts, strict=True)):
+        return  # along the tokens, say
+    done: list[Any] = []
+    for source, (low, size) in zip(node.inputs, parts, strict=True):
+        for steps, target, positions in (
+            (source.dependencies, node, _shift(low)),
+            (node.dependencies, source, _shift_back(low, size)),
+        ):
+            for step in steps:
+                if step.target is target and not any(step is old for old in done):
+                    step.index_mapping[1] = _mapping(positions)
+                    done.append(step)
+                    break
+
+
+def _shift(low: int) -> Callable[[int], list[int]]:
+    return lambda i: [i + low]
+
+
+def _shift_back(low: int, size: int) -> Callable[[int], list[int]]:
+    return lambda i: [i - low] if low <= i < low + size else []
 
 
 def _map_split(graph: Any, node: Any, tp: Any) -> None:
-    sizes = tuple(getattr(node.grad_fn, "_saved_self_sym_sizes", ()))
-    if len(sizes) < 3 or _dimension(node.grad_fn, len(sizes)) != len(sizes) - 1:
+    found = node.grad_fn
+    if not isinstance(found, _Split) or len(found.shape) < 3:
         return
-    if _channels(graph, node, tp) != sizes[-1]:
+    if found._saved_dim != len(found.shape) - 1 or _channels(graph, node, tp) != found.shape[-1]:
         return
-    parts = _split_sizes(node.grad_fn, int(sizes[-1]))
+    parts = found._saved_split_sizes
     node.module.split_sizes = parts
     node.module.offsets = [sum(parts[:i]) for i in range(len(parts) + 1)]
-    node.grad_fn = object()
+    node.grad_fn = object()  # without the dimension that makes torch-pruning stop
     tp.dependency.index_mapping.update_split_index_mapping(graph, node)
+
+
+def _is_split(grad_fn: Any) -> bool:
+    return _name(grad_fn) in ("SplitBackward0", "SplitWithSizesBackward0")
 
 
 def _map_gated(node: Any) -> None:
@@ -87,24 +177,20 @@ def _map_select(graph: Any, node: Any, tp: Any) -> None:
         return
     size = channels // int(sizes[0])
     low = size * int(node.grad_fn._saved_index)
-    _map(node, lambda i: [i - low] if low <= i < low + size else [], lambda i: [i + low])
+    _map(node, _shift_back(low, size), _shift(low))
 
 
 def _channels(graph: Any, node: Any, tp: Any) -> int | None:
-    if not node.inputs:
-        return None
-    shapes = tp.dependency.shape_infer
-    found = shapes.infer_out_channels_recursively(graph, node.inputs[0], [0])
+    return _channels_of(graph, node.inputs[0], tp) if node.inputs else None
+
+
+def _channels_of(graph: Any, node: Any, tp: Any) -> int | None:
+    found = tp.dependency.shape_infer.infer_out_channels_recursively(graph, node, [0])
     return None if found is None else int(found)
 
 
 def _name(grad_fn: Any) -> str:
     return str(grad_fn.name()) if hasattr(grad_fn, "name") else ""
-
-
-def _ndim(grad_fn: Any) -> int:
-    metadata = getattr(grad_fn, "_input_metadata", ())
-    return len(metadata[0].shape) if metadata else 0
 
 
 def _dimension(grad_fn: Any, ndim: int | None = None) -> int:

@@ -14,7 +14,7 @@ from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.core.optional import require
 from spinn_edge.models.cutting import clone
 from spinn_edge.pruning.exactness import device_of, own_random_numbers, tensors_of
-from spinn_edge.pruning.graph.mappings import map_more
+from spinn_edge.pruning.graph.mappings import map_more, say_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ def trace(module: nn.Module, example: tuple[Tensor, ...]) -> Trace:
         seen.extend(t * 1 for t in tensors_of(output) if t.requires_grad)
         return seen
 
-    graph = tp.DependencyGraph()
+    graph = _sized_graph(tp)
     with (
         own_random_numbers(device_of(copy)),
         torch.enable_grad(),
@@ -90,3 +90,14 @@ def trace(module: nn.Module, example: tuple[Tensor, ...]) -> Trace:
         )
     remarks = tuple(dict.fromkeys(str(w.message) for w in heard))
     return Trace(module=copy, graph=graph, names=names, remarks=remarks)
+
+
+def _sized_graph(tp: Any) -> Any:
+    """Return an empty graph that is told sizes before torch-pruning infers them."""
+
+    class SizedGraph(tp.DependencyGraph):  # type: ignore[misc]
+        def _build_dependency(self, module2node: Any) -> None:
+            super()._build_dependency(module2node)
+            say_sizes(self, tp)
+
+    return SizedGraph()

@@ -15,11 +15,10 @@ from spinn_edge.core.adaptation_record import (
 from spinn_edge.core.bundle import Bundle, sha256_of
 from spinn_edge.core.errors import BundleError, RegressionError, UsageError
 from spinn_edge.core.lineage import copy_bundle
-from spinn_edge.export import adapted
+from spinn_edge.export import adapt_bundle, adapted
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.export.same_formats import request_like
 from spinn_edge.models.loading import load_model, module_of
-from spinn_edge.training import adapt_bundle
 from spinn_edge.training.dataset import Rows
 from tests.fakes.drifting_streams import (
     FEATURES,
