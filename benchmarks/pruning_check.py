@@ -27,7 +27,8 @@ from pathlib import Path
 
 from pruning_cases import CASES_HEAD, all_cases, case_figures
 from pruning_masks import masked
-from pruning_runs import demo, determinism, real
+from pruning_real import real
+from pruning_runs import demo, determinism
 from pruning_shop import (
     MILLING_VARIABLE,
     CommandFailedError,

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.masks.stages import mask_in_stages
+from spinn_edge.pruning.masks.stages import StageState, mask_in_stages
 from spinn_edge.pruning.schedule import Stage
 from spinn_edge.training.fitting import Fit
 
@@ -111,8 +111,10 @@ def by_hand(seed: int) -> list[Counted]:
             optimizer.step()
         return Fit(history=(), interrupted=False)
 
-    def look(weights: Mapping[str, Tensor]) -> None:
-        mine = {name: tensor for name, tensor in weights.items() if tensor.ndim == 2}
+    def look(state: StageState) -> None:
+        if state.number == 0:  # nothing is masked yet
+            return
+        mine = {name: tensor for name, tensor in state.weights.items() if tensor.ndim == 2}
         found.append(count_zeros(mine, earlier))
         earlier.update({name: tensor != 0 for name, tensor in mine.items()})
 
@@ -120,7 +122,7 @@ def by_hand(seed: int) -> list[Counted]:
         network,
         tune=tune,
         stages=[Stage(ratio, 1, 1e-2) for ratio in RATIOS],
-        on_stage=lambda number, record, state: look(state.weights),
+        on_stage=look,
     )
     return found
 

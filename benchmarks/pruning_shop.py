@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import subprocess
@@ -14,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from recorded import Figure
+from safetensors.torch import load_file
 
 from spinn_edge.report.markdown_text import cell
 
 PROGRAM = str(Path(sys.executable).with_name("spinn-edge"))
+TOLERANCE = 0.005
+"""Of the share of parameters that is removed."""
 MILLING_VARIABLE = "SPINN_EDGE_MILLING_DIR"
 
 
@@ -97,7 +99,7 @@ class Workshop:
         self.commands.append(command)
         if command.code:
             last = " ".join(done.stderr.split()[-60:])
-            raise CommandFailedError(f"`{command.line}` left with {command.code}: {last}")
+            raise CommandFailedError(f"{command.line} left with {command.code}: {last}")
         return command
 
     def once(self, name: str, *words: str) -> Command:
@@ -134,8 +136,6 @@ class Workshop:
         return 1 - self._elements(bundle) / self._elements(dense)
 
     def _elements(self, bundle: str) -> int:
-        from safetensors.torch import load_file
-
         (entry,) = [file for file in self.manifest(bundle)["files"] if file["format"] == "weights"]
         tensors = load_file(self.folder / bundle / entry["path"])
         return sum(tensor.numel() for tensor in tensors.values())
@@ -155,6 +155,17 @@ def score_figure(
     )
 
 
+def removed_figure(shop: Workshop, *, what: str, target: float, pruned: str, dense: str) -> Figure:
+    """Hold what is gone against what was asked for."""
+    share = shop.removed(pruned, dense)
+    return Figure(
+        name=f"{what}: parameters removed, counted in the files of weights",
+        wanted=f"{target:.1%} ± {100 * TOLERANCE:g} points",
+        measured=f"{share:.2%}",
+        met=abs(share - target) <= TOLERANCE,
+    )
+
+
 def unmeasured(name: str, wanted: str, reason: str, *, met: bool | None = False) -> Figure:
     """Return a figure that could not be taken; missed unless ``met`` is None."""
     return Figure(name=name, wanted=wanted, measured=cell(reason), met=met)
@@ -163,23 +174,6 @@ def unmeasured(name: str, wanted: str, reason: str, *, met: bool | None = False)
 def commands_list(commands: Sequence[Command]) -> list[str]:
     """Return every command line with its wall time, as a block of Markdown."""
     return ["```", *(f"{one.line}  # {one.wall_s:.1f} s" for one in commands), "```"]
-
-
-def split_rows(path: Path, group: str, into: tuple[Path, Path], held_out: set[str]) -> None:
-    """Write the rows whose group is held out into the second file, the others into the first."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        head, *rows = csv.reader(stream)
-    column = head.index(group)
-    for part, wanted in zip(into, (False, True), strict=True):
-        with part.open("w", newline="", encoding="utf-8") as stream:
-            chosen = [row for row in rows if (row[column] in held_out) == wanted]
-            csv.writer(stream).writerows([head, *chosen])
-
-
-def groups_of(path: Path, group: str) -> list[str]:
-    """Return the values of a column, in order of appearance."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(dict.fromkeys(row[group] for row in csv.DictReader(stream)))
 
 
 def _numbers(values: dict[str, float | None]) -> dict[str, float]:

@@ -21,14 +21,10 @@ def demo(
     from spinn_edge.cli.output import EpochProgress, Printer
     from spinn_edge.core.errors import ParityError
     from spinn_edge.core.optional import require
-    from spinn_edge.report.console import (
-        audit_table,
-        bench_table,
-        scores_table,
-        verification_table,
-    )
+    from spinn_edge.report.console import bench_table, scores_table, verification_table
     from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
+    from spinn_edge.report.pruning import audit_table
     from spinn_edge.report.remarks import score_remarks, verification_remarks
     from spinn_edge.report.result_remarks import result_remarks
 

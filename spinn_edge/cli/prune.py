@@ -9,6 +9,7 @@ import typer
 from spinn_edge.cli import gate_options as go
 from spinn_edge.cli import learning_options as lo
 from spinn_edge.cli import options as o
+from spinn_edge.cli import stage_folder as sf
 
 
 def prune(
@@ -63,12 +64,8 @@ def prune(
     ] = 0.0,
     loaders: o.Loaders = None,
     input_shape: o.InputShape = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on behind the last stage in OUT.stages.")
-    ] = False,
-    rollback: Annotated[
-        int | None, typer.Option(help="Write the network of this stage, 0 for the given one.")
-    ] = None,
+    resume: sf.Resume = False,
+    rollback: sf.Rollback = None,
     gate_r2: go.GateR2 = None,
     gate_each: go.GateEach = None,
     gate_loss: go.GateLoss = None,

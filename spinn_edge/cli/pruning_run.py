@@ -23,6 +23,7 @@ from spinn_edge.cli.pruning_verdict import (
     show_scores,
     show_unscored,
 )
+from spinn_edge.cli.stage_folder import open_stages
 from spinn_edge.cli.train import end_training
 from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.core.words import dashed
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from spinn_edge.core.pruning_record import PruningAudit
     from spinn_edge.core.tensors import TensorSpec
     from spinn_edge.models.loading import LoadedModel, LoadOptions
+    from spinn_edge.pruning.continuation import Stages
     from spinn_edge.pruning.gate import PruningGate
     from spinn_edge.pruning.plan import RoundPlan
     from spinn_edge.pruning.reference import FineTuning
@@ -144,7 +146,7 @@ def prune_taught(
                 lesson.scaling,
                 request,
                 tuning,
-                stages=_stages(order, data, taught),
+                stages=_stages(order, data, taught, printer),
                 events=_events(tuning, progress, checks),
                 on_epoch=progress.advance,
             )
@@ -310,24 +312,25 @@ _LARGEST_PROVED = 7
 """Exports are proved at batch 1, 2, 7 and the largest; a smaller largest one would skip some."""
 
 
-def _stages(order: Order, data: Path, taught: Taught) -> Any:
-    from spinn_edge.core.bundle import sha256_of
-    from spinn_edge.pruning.reference import Stages
-    from spinn_edge.pruning.stage_files import hash_weights
-    from spinn_edge.pruning.stages import StageStore
-
+def _stages(order: Order, data: Path, taught: Taught, printer: Printer) -> Stages:
     request = decisive(
         order.typed,
         epochs=order.epochs,
         patience=order.patience,
+        min_delta=order.min_delta,
         distil=order.distil,
         physics=repr(order.physics),
-        data_sha256=sha256_of(data),
-        weights_sha256=hash_weights(taught.module.state_dict()),
+        compiled=order.compiled,
+        device=order.device,
     )
-    folder = order.out.with_name(f"{order.out.name}.stages")
-    return Stages(
-        store=StageStore(folder), request=request, resume=order.resume, rollback=order.rollback
+    return open_stages(
+        order.out,
+        data,
+        taught,
+        request,
+        resume=order.resume,
+        rollback=order.rollback,
+        say=printer.say,
     )
 
 

@@ -69,7 +69,8 @@ class FileEntry:
 
     Attributes:
         path: POSIX path relative to the bundle's folder.
-        format: ``weights``, ``golden``, ``torchscript``, ``pt2``, ``onnx`` or ``trt``.
+        format: ``weights``, ``golden``, ``masks``, ``torchscript``, ``pt2``, ``onnx`` or
+            ``trt``.
         bytes: size on disk.
         sha256: hex digest.
         precision: one of ``PRECISIONS``: what its products are computed in.

@@ -67,7 +67,7 @@ def write_learned(
         module: from raw features to physical units.
         out: folder to write.
         lesson: what it was taught with.
-        fits: the training runs that made it, in order.
+        fits: the training runs that made it, in order; none for a network that was only loaded.
         duration_s: their wall time.
         pruning: the audit, if it was pruned.
         architecture: how the module is made again; None for a plain MLP, which says it itself.
@@ -80,7 +80,7 @@ def write_learned(
         ExportError: a format was not proved.
         UsageError: the test file does not fit the recipe.
     """
-    best = fits[-1].best
+    best = fits[-1].best if fits else None  # none: the network as it was given
     training = Training(
         recipe=lesson.recipe,
         scaling=lesson.scaling,

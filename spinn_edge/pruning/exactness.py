@@ -25,6 +25,9 @@ attention was cut, whose query weights are scaled and so rounded once more."""
 
 PROBE_BATCH = 8
 
+OTHER_SHAPES = "the smaller network gives outputs of shapes"
+"""How the message begins where an output of the network was cut."""
+
 
 def masked_twin(module: nn.Module, plans: Sequence[GroupPlan]) -> nn.Module:
     """Return a copy of full size in which the removed channels are silent.
@@ -105,7 +108,7 @@ def prove_exact(
     allowed = EXACTNESS_FLOAT32 if rounded else EXACTNESS
     if [t.shape for t in expected] != [t.shape for t in got]:
         raise PruningError(
-            f"the smaller network gives outputs of shapes {[list(t.shape) for t in got]}, "
+            f"{OTHER_SHAPES} {[list(t.shape) for t in got]}, "
             f"the masked one {[list(t.shape) for t in expected]}"
         )
     error = 0.0

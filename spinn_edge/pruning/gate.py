@@ -9,6 +9,7 @@ from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import Scores
 from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.pruning import gate_advice as advice
+from spinn_edge.pruning.score_advice import ScoreAdvice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,11 +119,32 @@ def judge(
     checks = [_widths(audit), _share(audit)]
     if gate.parameter_range is not None:
         checks.append(_parameters(audit, gate.parameter_range))
-    retry = advice.more_tuning(audit, finetune_epochs)
-    for name, floor in _scored(gate, before, after):
-        checks += _score(name, floor, gate.max_r2_loss, before, after, retry)
+    words = advice.after_pruning(audit, finetune_epochs)
+    checks += judge_scores(gate, before, after, words).checks
     if gate.min_speedup is not None:
         checks.append(_speedup(audit, gate.min_speedup, speedup))
+    return GateResult(checks=tuple(checks))
+
+
+def judge_scores(
+    gate: PruningGate, before: Scores | None, after: Scores | None, words: ScoreAdvice
+) -> GateResult:
+    """Hold scores alone against a gate; its parameters and its speed-up are left out.
+
+    Args:
+        gate: what is asked.
+        before: scores of the network before; None where it was not scored.
+        after: scores of the one that came out, on the same rows; None where it was not scored.
+        words: what was done to it, and what to try.
+
+    Returns:
+        A check for each limit and target, overall first. What is not known has failed.
+    """
+    checks = [
+        check
+        for name, floor in _scored(gate, before, after)
+        for check in _score(name, floor, gate.max_r2_loss, before, after, words)
+    ]
     return GateResult(checks=tuple(checks))
 
 
@@ -185,7 +207,7 @@ def _score(
     max_loss: float | None,
     before: Scores | None,
     after: Scores | None,
-    retry: str,
+    words: ScoreAdvice,
 ) -> list[GateCheck]:
     """Judge one target, or the mean, by its value and by what it lost."""
     name = f"R² of {target}" if target else "R² overall"
@@ -194,12 +216,12 @@ def _score(
     checks = []
     if floor is not None:
         passed = now is not None and now > floor
-        reason = "" if passed else advice.low_score(name, was, now, floor, linear, after, retry)
+        reason = "" if passed else words.low_score(name, was, now, floor, linear, after)
         checks.append(_score_check(name, passed, now, f"above {floor:g}", reason))
     if max_loss is not None:
         loss = None if was is None or now is None else was - now
         passed = loss is not None and loss <= max_loss
-        reason = "" if passed else advice.lost_score(name, was, now, max_loss, retry)
+        reason = "" if passed else words.lost_score(name, was, now, max_loss)
         wanted = f"at most {max_loss:g}"
         checks.append(_score_check(f"loss of {name}", passed, loss, wanted, reason))
     return checks

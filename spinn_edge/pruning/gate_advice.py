@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from spinn_edge.core.manifest import Scores
 from spinn_edge.core.pruning_record import PruningAudit
+from spinn_edge.pruning.score_advice import ScoreAdvice
 
-_NEAR = 0.005
-"""A loss of R² below this is no loss that tuning could win back."""
-
-
-def more_tuning(audit: PruningAudit, finetune_epochs: int) -> str:
-    """Return what wins back a score that pruning lost."""
+def after_pruning(audit: PruningAudit, finetune_epochs: int) -> ScoreAdvice:
+    """Return what to say of a score that pruning lost."""
     less = max(audit.achieved - 0.1, audit.achieved / 2)
-    return (
-        f"tune longer (--finetune-epochs {2 * finetune_epochs}), in more rounds "
-        f"(--rounds {len(audit.rounds) + 2}), or remove less (--target {less:.2g})"
+    return ScoreAdvice(
+        step="pruning",
+        made="pruned",
+        retry=f"tune longer (--finetune-epochs {2 * finetune_epochs}), in more rounds "
+        f"(--rounds {len(audit.rounds) + 2}), or remove less (--target {less:.2g})",
+        lower_rate="--lr",
     )
 
 
@@ -57,69 +56,6 @@ def outside_range(audit: PruningAudit, low: int, high: int) -> str:
     verb = "more" if left > high else "less"
     by = "" if audit.by == "parameters" else "--by parameters "
     return f"{words}: remove {verb} ({by}--target {share:.3f} of {total:,})"
-
-
-def low_score(
-    name: str,
-    was: float | None,
-    now: float | None,
-    floor: float,
-    linear: float | None,
-    after: Scores | None,
-    retry: str,
-) -> str:
-    """Say whether pruning or the network before it is to blame for a low score."""
-    if now is None:
-        return unknown_score(name, after)
-    words = f"{name} is {now:.4f}, not above {floor:g}"
-    if was is not None and was <= floor:
-        words += (
-            f", and it was {was:.4f} before pruning: train the network that is pruned better first "
-            "(more --epochs, wider layers, more rows)"
-        )
-    elif was is not None and was - now > _NEAR:
-        words += f"; it fell by {was - now:.2g} (from {was:.4f}): {retry}"
-    elif was is not None:
-        words += f"; it was hardly better before pruning ({was:.4f}): train that network longer"
-    else:
-        words += f"; the network before pruning was not scored, so the cause is open: {retry}"
-    if linear is not None and linear > now:
-        words += (
-            f". A linear regression reaches {linear:.4f} on the same rows, so the network has not "
-            "learnt what is there"
-        )
-    return words
-
-
-def lost_score(name: str, was: float | None, now: float | None, allowed: float, retry: str) -> str:
-    """Say how much a score fell."""
-    if was is None or now is None:
-        which = "before pruning" if was is None else "after pruning"
-        return (
-            f"{name} is not known {which}, so its loss cannot be judged: score both networks on "
-            "the same rows, on which every target varies (--test)"
-        )
-    return (
-        f"{name} fell by {was - now:.2g} (from {was:.4f} to {now:.4f}), {allowed:g} may go: {retry}"
-    )
-
-
-def unknown_score(name: str, after: Scores | None) -> str:
-    """Say why there is no score."""
-    if after is None:
-        return (
-            f"{name} is not known: the pruned network was not scored; give labelled rows (--test)"
-        )
-    flat = [target for target, value in after.r2.items() if value is None]
-    if flat:
-        return (
-            f"{name} is not known: {', '.join(flat)} is constant over the {after.rows} scored "
-            "rows; score rows on which it varies (--test)"
-        )
-    return (
-        f"{name} is no finite number: the network's outputs hold NaN or Inf; tune with a lower "
-        "learning rate (--lr)"
-    )
 
 
 def too_slow(audit: PruningAudit, lowest: float, speedup: float | None) -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import nn
 
 from spinn_edge.core.manifest import DataRecipe, Scaling
 from spinn_edge.models.modules import MLP
+from spinn_edge.pruning.continuation import Stages
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.rounds import PrunedModel, RoundEvents, RoundState, prune_in_rounds
 from spinn_edge.pruning.schedule import Stage
 from spinn_edge.pruning.stage_state import load_state, to_stage
-from spinn_edge.pruning.stages import StageStore
 from spinn_edge.training.dataset import Split
 from spinn_edge.training.distillation import Distillation
 from spinn_edge.training.fitting import Epoch, Fit, TensorBatches
@@ -52,23 +51,6 @@ class FineTuning:
             return seeded
         stage = self.schedule[number - 1]
         return replace(seeded, epochs=stage.epochs, learning_rate=stage.learning_rate)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stages:
-    """Where rounds are kept, and from which one to go on.
-
-    Attributes:
-        store: the folder.
-        request: what decides the outcome of the run, by name.
-        resume: go on behind the last complete stage.
-        rollback: stage to go back to, without any further round; None for none.
-    """
-
-    store: StageStore
-    request: Mapping[str, Any]
-    resume: bool = False
-    rollback: int | None = None
 
 
 def prune_on_rows(
@@ -135,10 +117,9 @@ def prune_on_rows(
 
     def after_round(state: RoundState[nn.Module]) -> None:
         if stages is not None:
-            stages.store.save(to_stage(state, stages.request))
+            stages.keep(to_stage(state, stages.request))
         events.after_round(replace(state, module=physical(state.module)))
 
-    begin = _begin(stages, given)
     rows = standardise(split.train, scaling) if is_mlp else split.train
     pruned = prune_in_rounds(
         given,
@@ -148,25 +129,10 @@ def prune_on_rows(
         batches=TensorBatches(rows, batch_size=BATCH_SIZE),
         loss=_plain_loss if is_mlp else _scaled_loss(scaling),
         events=RoundEvents(on_round=events.on_round, after_round=after_round),
-        begin=begin,
+        begin=stages and stages.begin(lambda store, number: load_state(store, number, given)),
         last=stages.rollback if stages else None,
     )
     return replace(pruned, module=physical(pruned.module))
-
-
-def _begin(stages: Stages | None, given: nn.Module) -> RoundState[nn.Module] | None:
-    """Return the round to go on from; a run that begins drops what lies there."""
-    if stages is None:
-        return None
-    store = stages.store
-    if stages.rollback is not None:
-        store.rollback(stages.rollback)
-        return load_state(store, stages.rollback, given)
-    if stages.resume and (last := store.last()) is not None:
-        store.check_request(stages.request)
-        return load_state(store, last.number, given)
-    store.clear()
-    return None
 
 
 def _plain_loss(predicted: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -27,7 +27,6 @@ from spinn_edge.report.latency_columns import Column, name_columns, several_prec
 from spinn_edge.report.latency_tables import LatencyTable, latency_tables
 from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.precision import layer_words, weight_words
-from spinn_edge.report.pruning import audit_table as audit_table
 from spinn_edge.report.runtime_status import RuntimeStatus
 from spinn_edge.report.screen import FULL_WIDTH
 from spinn_edge.report.screen_table import screen_table

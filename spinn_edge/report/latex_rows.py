@@ -238,6 +238,6 @@ def _number(value: float, quantity: str) -> str:
 
 
 def _edited(tex: str, edits: Mapping[Cell, str]) -> str:
-    for cell in sorted(edits, key=lambda cell: cell.start, reverse=False):
+    for cell in sorted(edits, key=lambda cell: cell.start, reverse=True):
         tex = tex[: cell.start] + edits[cell] + tex[cell.end :]
     return tex

@@ -10,16 +10,17 @@ from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.decode import encode
 from spinn_edge.core.manifest import Scores
-from spinn_edge.pruning.masks.gate import GateLine
-from spinn_edge.pruning.masks.record import MaskedStage, Masking
+from spinn_edge.pruning.masks.record import MaskedStage, Masking, masking_document
 from spinn_edge.pruning.schedule import CumulativeRow
 from spinn_edge.report import formatting as f
 from spinn_edge.report.json_document import bench_document
 from spinn_edge.report.markdown import results_markdown
 from spinn_edge.report.markdown_text import cell
+from spinn_edge.report.pruning import gate_remarks, gate_sheet
 from spinn_edge.report.sheet import Sheet
 
 if TYPE_CHECKING:
+    from spinn_edge.pruning.gate import GateResult
     from spinn_edge.pruning.masks.compaction import CompactModel
 
 ZEROS = (
@@ -98,17 +99,6 @@ def stages_sheet(masking: Masking) -> Sheet:
     )
 
 
-def gate_sheet(lines: Sequence[GateLine]) -> Sheet:
-    """Return the verdict, a line for each limit."""
-    return Sheet(
-        title="Gate",
-        head=("what", ">measured", ">must be above", "verdict"),
-        lines=tuple(
-            (line.what, f.score(line.measured), f"{line.limit:g}", _word(line)) for line in lines
-        ),
-    )
-
-
 def left_alone_words(masking: Masking) -> list[str]:
     """Return a sentence for each layer that a pattern does not fit."""
     return [
@@ -162,23 +152,22 @@ def speed_words(results: Sequence[BenchResult], masking: Masking) -> list[str]:
             )
     if not results:
         words.append("not measured: nothing was timed (--no-bench, or stopped early)")
-    share = masking.stages[-1].achieved
-    return [*words, f"{share:.2%} of the masked network's weights are 0. {ZEROS}"]
+    return [*words, f"{masking.achieved:.2%} of the masked network's weights are 0. {ZEROS}"]
 
 
 def masked_document(
     masking: Masking,
     scores: Scores,
-    gate: Sequence[GateLine],
+    gate: GateResult,
     words: Sequence[str],
     results: Sequence[BenchResult],
 ) -> dict[str, Any]:
     """Return the document of ``spinn-edge mask --json``; arguments as :func:`masked_markdown`."""
     return {
-        "masking": encode(masking),
+        "masking": masking_document(masking),
         "training_s": sum(record.duration_s for record in masking.stages),
         "scores": encode(scores),
-        "gate": [{**encode(line), "passed": line.passed} for line in gate],
+        "gate": encode(gate.checks),
         "remarks": list(words),
         "bench": [bench_document(result) for result in results],
     }
@@ -187,7 +176,7 @@ def masked_document(
 def masked_markdown(
     masking: Masking,
     scores: Scores,
-    gate: Sequence[GateLine],
+    gate: GateResult,
     words: Sequence[str],
     results: Sequence[BenchResult],
 ) -> str:
@@ -196,15 +185,16 @@ def masked_markdown(
     Args:
         masking: what was done.
         scores: on test or held-out rows.
-        gate: limits.
+        gate: the verdict.
         words: of :func:`speed_words`.
         results: what was timed; empty for nothing.
     """
-    last = masking.stages[-1]
     parts = ["# Masked model", "", *(f"{cell(text)}.\n" for text in words)]
-    parts += [stages_sheet(masking).to_markdown(), stage_sheet(last).to_markdown()]
+    parts += [stages_sheet(masking).to_markdown()] if masking.stages else []
+    parts += [stage_sheet(record).to_markdown() for record in masking.stages[-1:]]
     parts += [f"{cell(text)}.\n" for text in left_alone_words(masking)]
     parts += [_score_sheet(scores).to_markdown(), gate_sheet(gate).to_markdown()]
+    parts += [f"{cell(text)}.\n" for text in gate_remarks(gate)]
     parts += [results_markdown(result).replace("# Results", "## Results", 1) for result in results]
     return "\n".join(parts)
 
@@ -229,9 +219,3 @@ def _measured(row: Row, baseline: str) -> str:
 
 def _why_not(result: BenchResult) -> str:
     return next((row.reason for row in result.rows if row.reason), "no row was timed")
-
-
-def _word(line: GateLine) -> str:
-    if line.measured is None:
-        return "missed: not defined for a constant target"
-    return "held" if line.passed else "missed"

@@ -88,7 +88,7 @@ def _reason(row: TrainingRow, eager: TrainingRow, ratio: float) -> Iterator[str]
         f"{most:.2f}×"
     )
     if most < AIM:
-        end += f", so {AIM:g}× cannot be reached here"
+        end += f", so by these figures {AIM:g}× cannot be reached"
     elif step_s <= fixed_s:
         end += "; the profiled steps were slower than the timed ones, so nothing more can be said"
     else:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from spinn_edge.core.errors import PruningError
 from spinn_edge.pruning.chain import MAKES_THE_OUTPUT
+from spinn_edge.pruning.exactness import OTHER_SHAPES
 from spinn_edge.pruning.graph.candidates import candidates
 from spinn_edge.pruning.graph.coupling import OUTPUT, Coupling, Place, couplings
 from spinn_edge.pruning.graph.layer_cuts import cuts_of, makes_channels, why_not
@@ -88,7 +89,10 @@ def _prove(
             reason = reason or str(exc)
         else:
             return group, reason
-    return None, MAKES_THE_OUTPUT if at_output else reason
+    taken = any(place.side == "in" for place in coupling.places)
+    if at_output and (not taken or reason.startswith(OTHER_SHAPES)):
+        reason = MAKES_THE_OUTPUT
+    return None, reason
 
 
 def _obstacle(module: nn.Module, coupling: Coupling, unseen: dict[str, tuple[int, ...]]) -> str:

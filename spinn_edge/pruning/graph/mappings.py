@@ -59,8 +59,7 @@ def say_sizes(graph: Any, tp: Any) -> None:
     """
     for node in graph.module2node.values():
         if node.type == tp.ops.OPTYPE.CONCAT:
-            parts = _parts(graph, node)
-            node.module.concat_sizes = [size for _, size in parts]
+            node.module.concat_sizes = [size for _, size in _parts(graph, node)]
         elif node.type == tp.ops.OPTYPE.SPLIT and _is_split(node.grad_fn):
             sizes = node.grad_fn._saved_self_sym_sizes
             dim = _dimension(node.grad_fn, len(sizes))

@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from spinn_edge.core.bundle import Bundle, describe_file, finish, staged_folder
-from spinn_edge.core.decode import encode
 from spinn_edge.core.errors import PruningError, UsageError, first_line
 from spinn_edge.core.optional import require
 from spinn_edge.pruning.masks.applying import count_regrown
-from spinn_edge.pruning.masks.record import Masking
+from spinn_edge.pruning.masks.record import Masking, masking_document
 from spinn_edge.pruning.masks.weights import Masks
 
 MASKS_NAME = "masks.safetensors"
@@ -108,7 +107,7 @@ def copy_with_masks(
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source.path_of(entry), target)
         save_masks(folder / MASKS_NAME, masks)
-        entry = describe_file(folder, MASKS_NAME, MASKS_FORMAT, details=encode(masking))
+        entry = describe_file(folder, MASKS_NAME, MASKS_FORMAT, details=masking_document(masking))
         manifest = source.manifest
         finish(folder, replace(manifest, files=(*manifest.files, entry)))
     return Bundle.load(Path(out))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from spinn_edge.core.decode import encode
 from spinn_edge.pruning.layer_statistics import LayerStatistics
 
 
@@ -56,3 +58,19 @@ class Masking:
     stages: tuple[MaskedStage, ...]
     left_alone: Mapping[str, str] = field(default_factory=dict)
     masked_before: float = 0.0
+
+    @property
+    def requested(self) -> float:
+        """Share that was to be masked after the last stage; without one, what was before."""
+        return self.stages[-1].requested if self.stages else self.masked_before
+
+    @property
+    def achieved(self) -> float:
+        """Share that is masked, counted."""
+        return self.stages[-1].achieved if self.stages else self.masked_before
+
+
+def masking_document(masking: Masking) -> dict[str, Any]:
+    """Return what was done and what it came to, as JSON values."""
+    shares = {"requested": masking.requested, "achieved": masking.achieved}
+    return {**encode(masking), **shares}

@@ -10,9 +10,11 @@ from torch import nn
 
 from spinn_edge.core.manifest import Scaling
 from spinn_edge.models.modules import MLP
+from spinn_edge.pruning.continuation import Stages
 from spinn_edge.pruning.masks.applying import check_none_regrown
 from spinn_edge.pruning.masks.compaction import CompactModel, compact
-from spinn_edge.pruning.masks.stages import MaskedModel, OnStage, mask_in_stages
+from spinn_edge.pruning.masks.stage_state import load_state, to_stage
+from spinn_edge.pruning.masks.stages import MaskedModel, OnStage, StageState, mask_in_stages
 from spinn_edge.pruning.schedule import DEFAULT_TOLERANCE, CumulativeRow, Stage
 from spinn_edge.training.dataset import Split
 from spinn_edge.training.fitting import Epoch, Fit
@@ -32,9 +34,10 @@ def mask_on_rows(
     scope: str = "global",
     pattern: str | None = None,
     existing_masks: Mapping[str, torch.Tensor] | None = None,
+    kept: Stages | None = None,
     on_begin: Callable[[CumulativeRow], None] = lambda row: None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
-    on_stage: OnStage = lambda number, record, state: None,
+    on_stage: OnStage = lambda state: None,
 ) -> MaskedModel[MLP]:
     """Mask and fine-tune on standardised values, where magnitudes can be compared.
 
@@ -50,17 +53,21 @@ def mask_on_rows(
         scope: likewise.
         pattern: likewise.
         existing_masks: likewise.
+        kept: keeps every stage on disk, where one may go on; None keeps nothing.
         on_begin: called before each stage.
         on_epoch: called after each epoch.
-        on_stage: called after each stage; its state is of the network on standardised values.
+        on_stage: called with stage 0 and after each stage, as there; its state is of the network
+            on standardised values.
 
     Returns:
         The network with zeros, from raw features to physical units, and how it became so.
 
     Raises:
         PruningError: the schedule cannot reach the target, or the masks are of another network.
-        UsageError: training diverged.
+        UsageError: training diverged, or the stages are of another run.
+        BundleError: a stage is damaged or cannot be written.
     """
+    given = unfold(mlp, scaling)
 
     def tune(network: nn.Module, stage: Stage, number: int) -> Fit:
         assert isinstance(network, MLP)
@@ -69,8 +76,13 @@ def mask_on_rows(
         )
         return fit_scaled(network, split, scaling, optimisation, on_epoch)
 
+    def keep(state: StageState) -> None:
+        if kept is not None and not state.interrupted:
+            kept.keep(to_stage(state, given, kept.request))
+        on_stage(state)
+
     masked = mask_in_stages(
-        unfold(mlp, scaling),
+        given,
         tune=tune,
         stages=stages,
         target=target,
@@ -78,8 +90,10 @@ def mask_on_rows(
         scope=scope,
         pattern=pattern,
         existing_masks=existing_masks,
+        begin=kept and kept.begin(lambda store, number: load_state(store, number, given)),
+        last=kept.rollback if kept else None,
         on_begin=on_begin,
-        on_stage=on_stage,
+        on_stage=keep,
     )
     folded = fold(masked.module, scaling)
     check_none_regrown(folded, masked.masks)

@@ -24,7 +24,13 @@ from spinn_edge.pruning.masks.applying import (
 )
 from spinn_edge.pruning.masks.choice import check_choice
 from spinn_edge.pruning.masks.record import MaskedStage, Masking
-from spinn_edge.pruning.masks.weights import Masks, fit_masks, maskable_weights, masked_share
+from spinn_edge.pruning.masks.weights import (
+    Masks,
+    fit_masks,
+    maskable_weights,
+    masked_share,
+    read_masks,
+)
 from spinn_edge.pruning.schedule import DEFAULT_TOLERANCE, CumulativeRow, Stage, verify_schedule
 from spinn_edge.training.fitting import Fit
 
@@ -37,15 +43,23 @@ class StageState:
     """A network as one stage left it, to be kept somewhere and come back to.
 
     Attributes:
+        number: of the stage; 0 is the network that was given.
         weights: state dict of a plain copy of the network, zeros where masked.
-        masks: by weight name; later stages make new ones.
+        masks: by weight name. A weight that is 0 without being masked is free to move.
+        records: of the stages so far.
+        fits: history of each stage's fine-tuning.
+        interrupted: the user stopped the stage's fine-tuning.
     """
 
+    number: int
     weights: dict[str, torch.Tensor]
     masks: Masks
+    records: tuple[MaskedStage, ...] = ()
+    fits: tuple[Fit, ...] = ()
+    interrupted: bool = False
 
 
-OnStage = Callable[[int, MaskedStage, StageState], None]
+OnStage = Callable[[StageState], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +91,10 @@ def mask_in_stages(
     scope: str = "global",
     pattern: str | None = None,
     existing_masks: Mapping[str, torch.Tensor] | None = None,
+    begin: StageState | None = None,
+    last: int | None = None,
     on_begin: Callable[[CumulativeRow], None] = lambda row: None,
-    on_stage: OnStage = lambda number, record, state: None,
+    on_stage: OnStage = lambda state: None,
 ) -> MaskedModel[M]:
     """Mask and fine-tune in turn; what is masked once stays masked.
 
@@ -93,19 +109,24 @@ def mask_in_stages(
         scope: as for :func:`apply_pruning`.
         pattern: likewise.
         existing_masks: what is masked from the start; the target counts it.
+        begin: a stage that an earlier run of the same request ended with; it and those before it
+            are not run again.
+        last: stage to end with; None runs all.
         on_begin: called before each stage.
-        on_stage: called after each stage with its number, its record and the network's state;
-            a good place to save a checkpoint.
+        on_stage: called with the network that was given as stage 0, once the first stage's masks
+            are chosen, and after each stage: a good place to save it.
 
     Raises:
         PruningError: before any training where the schedule cannot reach the target; or the masks
             are of another network, or a masked weight is not 0 after a stage.
     """
     check_choice(scope, pattern)
+    existing = fit_masks(model, existing_masks or {})
     working = permanent_copy(model)
-    apply_masks(working, fit_masks(model, existing_masks or {}))
-    masks = fit_masks(working, {})
-    before = masked_share(masks)
+    if begin is not None:
+        working.load_state_dict(begin.weights)
+    apply_masks(working, existing if begin is None else begin.masks)
+    before = masked_share(existing)
     alone = dict[str, str]()
     # what a pattern reaches is counted once it is chosen, before training all the same
     goal = target if pattern is None else None
@@ -113,37 +134,51 @@ def mask_in_stages(
     if pattern is not None:
         _check_pattern_schedule(pattern, rows)
         alone = left_alone_by_pattern(working)
-    records, fits = list[MaskedStage](), list[Fit]()
-    for row in rows:
+    state = begin or _as_given(working)
+    for row in rows[state.number : last]:
         on_begin(row)
         achieved, masks = apply_pruning(
-            working, row.stage.ratio, masks, scope=scope, pattern=pattern
+            working, row.stage.ratio, state.masks, scope=scope, pattern=pattern
         )
         if pattern is not None and target is not None:
             _check_pattern_target(achieved, target, tolerance, alone)
+        if state.number == 0:  # not before: what cannot begin leaves nothing behind
+            on_stage(state)
         start_s = time.monotonic()
         with held(working, masks):
             result = tune(working, row.stage, row.number)
-        fits.append(result)
         plain = permanent_copy(working)
-        records.append(_record(plain, row, achieved, masks, result, time.monotonic() - start_s))
-        on_stage(row.number, records[-1], StageState(weights=plain.state_dict(), masks=dict(masks)))
-        if result.interrupted:
+        record = _record(plain, row, achieved, masks, result, time.monotonic() - start_s)
+        state = StageState(
+            number=row.number,
+            weights=plain.state_dict(),
+            masks=masks,
+            records=(*state.records, record),
+            fits=(*state.fits, result),
+            interrupted=result.interrupted,
+        )
+        on_stage(state)
+        if state.interrupted:
             break
     make_permanent(working)
     return MaskedModel(
         module=working.eval(),
-        masks=masks,
+        masks=state.masks,
         masking=Masking(
             scope=scope,
             pattern=pattern or "",
-            stages=tuple(records),
+            stages=state.records,
             left_alone=alone,
             masked_before=before,
         ),
-        fits=tuple(fits),
-        interrupted=fits[-1].interrupted,
+        fits=state.fits,
+        interrupted=state.interrupted,
     )
+
+
+def _as_given(working: nn.Module) -> StageState:
+    weights = permanent_copy(working).state_dict()
+    return StageState(number=0, weights=weights, masks=read_masks(working))
 
 
 def _record(

@@ -520,6 +520,15 @@ def test_inspect_of_a_state_dict_shows_its_widths(cli: Cli, trained: Path) -> No
     assert "4-24-24-2 (tanh)" in done.out
 
 
+def test_inspect_counts_every_layer_where_it_is_asked_to(cli: Cli, trained: Path) -> None:
+    plain, layers = cli("inspect", trained), cli("inspect", trained, "--layers")
+    assert layers.code == 0, layers.err
+    assert "not 0" in layers.out
+    assert "not 0" not in plain.out
+    (line,) = [line for line in layers.out.splitlines() if line.split()[:1] == ["2"]]
+    assert f"{24 * 24 + 24}" in line
+
+
 def test_runtimes_say_what_is_missing_and_what_to_type(cli: Cli) -> None:
     document = json.loads(cli("runtimes", "--json", "-").out)
     assert [s["name"] for s in document] == list(registry.entries())

@@ -242,19 +242,13 @@ def test_runtimes_show_what_is_missing():
     assert line_of(table, "trt") == "trt no – not here"
 
 
-# --- scores and audits
+# --- scores
 
 
 def test_scores_stand_beside_the_linear_regression():
     table = console.scores_table(DENSE_SCORES, "Scores")
     assert line_of(table, "wear") == "wear 0.9000 0.5000 2"
     assert "Scores: rows of dense" in shown(table)
-
-
-def test_an_audit_shows_each_round():
-    table = console.audit_table(AUDIT)
-    assert line_of(table, "18-300-2") == "1 18-300-2 300,000 40.00% 41.00% 0.0123"
-    assert line_of(table, "18-285-2") == "2 18-285-2 210,135 70.00% 68.49% –"
 
 
 # --- names that other people chose

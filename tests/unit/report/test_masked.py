@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+from spinn_edge.pruning.masks.gate import Gate, judge
 from torch import nn
 
 from spinn_edge.bench.result import BenchResult
@@ -8,7 +9,6 @@ from spinn_edge.core.manifest import Scores
 from spinn_edge.core.pruning_record import LayerAudit
 from spinn_edge.pruning.layer_statistics import LayerStatistics
 from spinn_edge.pruning.masks.compaction import CompactModel
-from spinn_edge.pruning.masks.gate import Gate, judge
 from spinn_edge.pruning.masks.record import MaskedStage, Masking
 from spinn_edge.pruning.schedule import parse_schedule, verify_schedule
 from spinn_edge.report.json_document import to_text

@@ -6,7 +6,6 @@ from rich.console import Console
 from spinn_edge.core.pruning_record import LayerAudit, LeftAlone, PruningAudit, RoundAudit
 from spinn_edge.pruning.gate import GateCheck, GateResult
 from spinn_edge.pruning.layer_statistics import LayerStatistics
-from spinn_edge.report import console
 from spinn_edge.report.pruning import (
     audit_sheet,
     audit_table,
@@ -52,7 +51,6 @@ def test_an_audit_shows_each_round():
         ("2", "18-285-2", "210,135", "70.00%", "68.49%", "–"),
     )
     assert "Pruning audit, share of the whole model's parameters" in shown(audit_table(AUDIT))
-    assert console.audit_table is audit_table
 
 
 def test_an_audit_shows_exactness_and_time_where_they_are_known():

@@ -72,8 +72,8 @@ def test_a_ratio_below_the_aim_gets_its_measured_reason():
         "allen-cahn: 1.25× is below 1.5×. Measured (torch.profiler, 10 steps): eager step "
         "10.0 ms: matrix products 6.00 ms, optimiser 500 µs, all else 3.50 ms; compiled step "
         "8.00 ms: matrix products 6.50 ms, optimiser 500 µs, all else 1.00 ms; products and "
-        "optimiser are library calls either way: with all else free it would be 1.43×, so 1.5× "
-        "cannot be reached here"
+        "optimiser are library calls either way: with all else free it would be 1.43×, so by "
+        "these figures 1.5× cannot be reached"
     )
 
 

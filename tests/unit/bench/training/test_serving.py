@@ -31,6 +31,7 @@ def job(tmp_path):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("spinn_edge.bench.training.step_timing.WARM_S", 0.0)
+    monkeypatch.setattr("spinn_edge.training.equations.conditions.INTERIOR", 50)
 
 
 def test_a_launch_is_proved_timed_and_profiled(job):

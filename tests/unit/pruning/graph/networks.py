@@ -234,6 +234,46 @@ class Odd(nn.Module):
         return self.head(self.lstm(self.into(x))[0][:, -1])
 
 
+class Skips(nn.Module):
+    """The inputs, which are in no graph, stand beside hidden channels again and again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(5, 8), nn.Linear(13, 10), nn.Linear(25, 6)
+        self.head = nn.Linear(11, 2)
+
+    def forward(self, x: Tensor, t: Tensor) -> Any:
+        h = torch.tanh(self.a(torch.cat([x, t], 1)))
+        h = torch.cat([x, t, h], 1)
+        h = torch.cat([h, t, torch.sin(self.b(h))], 1)
+        return self.head(torch.cat([torch.tanh(self.c(h)), x, t], 1))
+
+
+class TwoConvolutions(nn.Module):
+    """Two convolutions side by side, flattened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv2d(2, 6, 3, padding=1), nn.Conv2d(2, 4, 3, padding=1)
+        self.head = nn.Linear(10 * 16, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        y = torch.cat([torch.relu(self.a(x)), torch.relu(self.b(x))], 1)
+        return self.head(y.flatten(1))
+
+
+class Exposed(nn.Module):
+    """Hidden channels are an output as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.head = nn.Linear(3, 8), nn.Linear(8, 6), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        h = torch.tanh(self.a(x))
+        return self.head(torch.tanh(self.b(h))), h
+
+
 class Swapped(nn.Module):
     """Two halves change places, as in rotary embeddings; positive inputs only."""
 

@@ -138,6 +138,46 @@ def test_attention_across_two_inputs_is_followed():
     }
 
 
+def test_inputs_beside_hidden_channels_shift_them():
+    network = seeded(networks.Skips)
+
+    found = proven(network, torch.randn(2, 3), torch.randn(2, 2))
+
+    assert found == {"a": (8, 1), "b": (10, 1), "c": (6, 1)}
+
+
+def test_a_concatenation_that_is_flattened_is_followed():
+    network = seeded(networks.TwoConvolutions)
+
+    assert proven(network, torch.randn(2, 2, 4, 4)) == {"a": (6, 1), "b": (4, 1)}
+
+
+def test_hidden_channels_that_are_an_output_stay():
+    network, x = seeded(networks.Exposed), torch.randn(2, 3)
+
+    assert proven(network, x) == {"b": (6, 1)}
+    assert reasons(network, x) == dict.fromkeys(["a", "head"], "it makes the network's output")
+
+
+def test_a_forward_that_differentiates_itself_is_left_alone_in_words():
+    network, x = seeded(networks.SelfDifferentiating), torch.randn(2, 2)
+
+    assert proven(network, x) == {}
+    left = reasons(network, x)
+    assert left.keys() == {"layers.0", "layers.2"}
+    assert "in an order that cannot be followed" in left["layers.0"]
+
+
+def test_what_torch_pruning_cannot_trace_is_one_clear_error(monkeypatch):
+    def fail(graph, tp):
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("spinn_edge.pruning.graph.tracing.map_more", fail)
+
+    with pytest.raises(PruningError, match="torch-pruning cannot trace the network"):
+        find_groups(seeded(networks.Tied), (torch.randint(11, (2, 6)),))
+
+
 def test_attention_with_keys_of_another_size_is_left_alone():
     memory = torch.randn(2, 5, 4)
     equal, other = (seeded(networks.OtherKeys, size) for size in (8, 6))
@@ -188,7 +228,6 @@ def test_every_layer_that_stays_says_why():
     [
         (networks.Branching, (3,), "calls 'b' for some inputs and not for others"),
         (networks.Hidden, (3,), "a forward under torch.no_grad"),
-        (networks.SelfDifferentiating, (2,), "torch-pruning cannot trace the network (TypeError"),
         (networks.Stray, (5,), "does not run on the example inputs (RuntimeError: mat1 and mat2"),
     ],
 )
