@@ -135,7 +135,7 @@ def _networks(
 
     from spinn_edge.models.cutting import cut
     from spinn_edge.models.modules import MLP
-    from spinn_edge.pruning.chain import chain_groups
+    from spinn_edge.pruning.graph.chain import chain_groups
     from spinn_edge.pruning.mlp_plan import plan_mlp
     from spinn_edge.pruning.targets.flops import even_plans
 

@@ -16,7 +16,7 @@ from recorded import Figure
 from torch import Tensor, nn
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.exactness import masked_twin
+from spinn_edge.pruning.graph.exactness import masked_twin
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.rounds import prune_in_rounds
 from spinn_edge.report.markdown_text import cell

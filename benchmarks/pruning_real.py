@@ -103,7 +103,7 @@ def pooled_figure(folds: Sequence[Fold], variance: float) -> Figure:
         variance: sum of squared deviations of all rows from their mean, mm².
     """
     pooled = {
-        way: 1 - sum((1 - fold.r2[way]) for fold in folds) / variance
+        way: 1 - sum((1 - fold.r2[way]) * fold.variance for fold in folds) / variance
         for way in WAYS
     }
     difference = pooled["pruned"] - pooled["dense"]

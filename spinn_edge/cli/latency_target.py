@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spinn_edge.core.pruning_record import LatencyRecord
     from spinn_edge.export.bundling import ExportRequest
     from spinn_edge.models.loading import LoadedModel
-    from spinn_edge.pruning.groups import ChannelGraph
+    from spinn_edge.pruning.graph.groups import ChannelGraph
     from spinn_edge.pruning.targets.latency import LatencyPlan
     from spinn_edge.pruning.targets.latency_goal import LatencyGoal
     from spinn_edge.pruning.targets.limits import Limits

@@ -11,7 +11,7 @@ from spinn_edge.core.decode import encode
 from spinn_edge.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from spinn_edge.pruning.importance import Importance
+    from spinn_edge.pruning.criteria.importance import Importance
     from spinn_edge.pruning.request import PruningRequest
     from spinn_edge.pruning.schedule import Stage
     from spinn_edge.pruning.targets.limits import Limits

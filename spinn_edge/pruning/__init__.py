@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from spinn_edge.core.optional import require
 
 if TYPE_CHECKING:
+    from spinn_edge.pruning.criteria.importance import IMPORTANCES
     from spinn_edge.pruning.gate import PruningGate, judge
     from spinn_edge.pruning.graph.find import find_groups
-    from spinn_edge.pruning.importance import IMPORTANCES
     from spinn_edge.pruning.masks.applying import apply_masks, apply_pruning, make_permanent
     from spinn_edge.pruning.masks.compaction import compact
     from spinn_edge.pruning.masks.files import load_masks, save_masks
@@ -68,7 +68,7 @@ _HOMES = {
     "RoundEvents": "rounds",
     "Limits": "targets.limits",
     "find_groups": "graph.find",
-    "IMPORTANCES": "importance",
+    "IMPORTANCES": "criteria.importance",
     "PruningGate": "gate",
     "judge": "gate",
     "StageStore": "stages",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.pruning.score_advice import ScoreAdvice
 
+
 def after_pruning(audit: PruningAudit, finetune_epochs: int) -> ScoreAdvice:
     """Return what to say of a score that pruning lost."""
     less = max(audit.achieved - 0.1, audit.achieved / 2)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spinn_edge.core.pruning_record import Cut
-from spinn_edge.pruning.groups import ChannelGraph, Group
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, RoundPlan, equal_shares, plan_rounds
 from spinn_edge.pruning.targets.amounts import Term, amount_of
 from spinn_edge.pruning.targets.limits import Limits, bounds

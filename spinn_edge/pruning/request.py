@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import QUANTITIES
-from spinn_edge.pruning.importance import Importance
+from spinn_edge.pruning.criteria.importance import Importance
 from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, equal_shares
 from spinn_edge.pruning.targets.limits import Limits
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.groups import ChannelGraph
+from spinn_edge.pruning.graph.groups import ChannelGraph
 from spinn_edge.pruning.plan import RoundPlan, equal_shares, plan_rounds
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.targets.allocation import allocate_global

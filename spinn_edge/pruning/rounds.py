@@ -13,15 +13,15 @@ from torch import nn
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import GroupPlan, LayerAudit, PruningAudit, RoundAudit
 from spinn_edge.models.cutting import cut
-from spinn_edge.pruning.chain import find_chain, widths_of
-from spinn_edge.pruning.exactness import prove_exact
+from spinn_edge.pruning.criteria.importance import importance_name, score_groups
+from spinn_edge.pruning.criteria.selection import keep_top
+from spinn_edge.pruning.graph.chain import find_chain, widths_of
+from spinn_edge.pruning.graph.exactness import prove_exact
 from spinn_edge.pruning.graph.find import find_groups
-from spinn_edge.pruning.groups import compose, shrink_graph
-from spinn_edge.pruning.importance import importance_name, score_groups
+from spinn_edge.pruning.graph.groups import compose, shrink_graph
 from spinn_edge.pruning.plan import RoundPlan
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.round_widths import RoundWidths
-from spinn_edge.pruning.selection import keep_top
 from spinn_edge.pruning.targets.amounts import count_amount
 from spinn_edge.training.fitting import Batches, Fit, Loss
 
@@ -40,7 +40,7 @@ class RoundState(Generic[M]):
         audits: of the rounds so far.
         fits: history of each round's fine-tuning.
         exactness: of the last cut, before fine-tuning; see
-            :func:`spinn_edge.pruning.exactness.prove_exact`.
+            :func:`spinn_edge.pruning.graph.exactness.prove_exact`.
         interrupted: the user stopped the round's fine-tuning.
     """
 

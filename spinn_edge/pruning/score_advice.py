@@ -108,7 +108,11 @@ def after_masking(pattern: str) -> ScoreAdvice:
     Args:
         pattern: ``2:4``, whose share nobody can choose; empty for none.
     """
-    less = "leave --pattern out" if pattern else "mask less (smaller ratios there, and a smaller --target)"
+    less = (
+        "leave --pattern out"
+        if pattern
+        else "mask less (smaller ratios there, and a smaller --target)"
+    )
     return ScoreAdvice(
         step="masking",
         made="masked",

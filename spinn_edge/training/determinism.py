@@ -52,4 +52,3 @@ def deterministic(seed: int) -> Iterator[None]:
         torch.backends.cudnn.benchmark = benchmark
         if workspace is None:
             os.environ.pop(_CUBLAS, None)
-

@@ -13,7 +13,7 @@ from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.models.cutting import cut
 from spinn_edge.models.loading import LoadedModel
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.groups import ChannelGraph
+from spinn_edge.pruning.graph.groups import ChannelGraph
 from spinn_edge.runtimes import registry
 
 if TYPE_CHECKING:

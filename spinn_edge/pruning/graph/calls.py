@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.models.cutting import clone
-from spinn_edge.pruning.exactness import device_of, own_random_numbers, probes, run
+from spinn_edge.pruning.graph.exactness import device_of, own_random_numbers, probes, run
 
 SCALES = (1, -1, 10, -10, 0)
 """Random inputs are multiplied by these in the search for a forward that branches on them."""

@@ -10,8 +10,8 @@ from torch import nn
 from spinn_edge.core.pruning_record import Cut
 from spinn_edge.models.cutting import NORMALIZED_SHAPE
 from spinn_edge.pruning.graph.coupling import OUTPUT, Coupling, Place
+from spinn_edge.pruning.graph.groups import Group
 from spinn_edge.pruning.graph.layer_cuts import Run, blocks_of, cuts_of
-from spinn_edge.pruning.groups import Group
 
 MOST = 60
 """Candidates that are tried of one coupling; each is a run of two small networks."""

@@ -8,15 +8,15 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.chain import MAKES_THE_OUTPUT
-from spinn_edge.pruning.exactness import OTHER_SHAPES
 from spinn_edge.pruning.graph.candidates import candidates
+from spinn_edge.pruning.graph.chain import MAKES_THE_OUTPUT
 from spinn_edge.pruning.graph.coupling import OUTPUT, Coupling, Place, couplings
+from spinn_edge.pruning.graph.exactness import OTHER_SHAPES
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 from spinn_edge.pruning.graph.layer_cuts import cuts_of, makes_channels, why_not
 from spinn_edge.pruning.graph.proving import prove_groups
 from spinn_edge.pruning.graph.remains import left_alone, outside_layers
 from spinn_edge.pruning.graph.tracing import trace
-from spinn_edge.pruning.groups import ChannelGraph, Group
 
 
 def dependency_groups(

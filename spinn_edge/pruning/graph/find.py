@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.chain import chain_groups
 from spinn_edge.pruning.graph.calls import count_calls
+from spinn_edge.pruning.graph.chain import chain_groups
 from spinn_edge.pruning.graph.dependency import dependency_groups
+from spinn_edge.pruning.graph.groups import ChannelGraph
 from spinn_edge.pruning.graph.proving import prove_groups, shaken
-from spinn_edge.pruning.groups import ChannelGraph
 
 
 def find_groups(module: nn.Module, example: tuple[Tensor, ...]) -> ChannelGraph:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import GroupPlan
 from spinn_edge.models.cutting import clone, cut
-from spinn_edge.pruning.exactness import device_of, own_random_numbers, prove_exact, run
-from spinn_edge.pruning.groups import Group
+from spinn_edge.pruning.graph.exactness import device_of, own_random_numbers, prove_exact, run
+from spinn_edge.pruning.graph.groups import Group
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from spinn_edge.core.pruning_record import LeftAlone
+from spinn_edge.pruning.graph.groups import Group
 from spinn_edge.pruning.graph.layer_cuts import KNOWN, why_not
-from spinn_edge.pruning.groups import Group
 
 WHOLE = (*KNOWN, nn.RNNBase)
 """Layers that are named as one; of any other module each parameter is."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.core.optional import require
 from spinn_edge.models.cutting import clone
-from spinn_edge.pruning.exactness import device_of, own_random_numbers, tensors_of
+from spinn_edge.pruning.graph.exactness import device_of, own_random_numbers, tensors_of
 from spinn_edge.pruning.graph.mappings import map_more, say_sizes
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.core.pruning_record import LayerAudit
-from spinn_edge.pruning.chain import find_chain, shrink, widths_of
+from spinn_edge.pruning.graph.chain import find_chain, shrink, widths_of
 from spinn_edge.pruning.masks.applying import permanent_copy
 from spinn_edge.pruning.masks.weights import Masks
 

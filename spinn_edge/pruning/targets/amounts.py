@@ -13,7 +13,7 @@ import numpy.typing as npt
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.optional import require
 from spinn_edge.core.pruning_record import LeftAlone
-from spinn_edge.pruning.groups import ChannelGraph
+from spinn_edge.pruning.graph.groups import ChannelGraph
 
 if TYPE_CHECKING:
     import torch

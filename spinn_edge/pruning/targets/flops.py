@@ -18,7 +18,7 @@ from spinn_edge.core.errors import PruningError, SpinnEdgeError, first_line
 from spinn_edge.core.pruning_record import GroupPlan
 from spinn_edge.models.counting import flop_counter, flops_of
 from spinn_edge.models.cutting import cut
-from spinn_edge.pruning.groups import ChannelGraph, Group
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 from spinn_edge.pruning.targets.amounts import Amount, Count, Term, amount_of
 
 Example = tuple[torch.Tensor, ...]

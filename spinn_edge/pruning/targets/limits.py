@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.groups import ChannelGraph, Group
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.chain import shrink
+from spinn_edge.pruning.graph.chain import shrink
 from spinn_edge.pruning.layer_statistics import layer_statistics
 
 

@@ -4,10 +4,10 @@ from torch import nn
 
 from spinn_edge.core.errors import PruningError
 from spinn_edge.models.cutting import cut
-from spinn_edge.pruning.exactness import prove_exact
+from spinn_edge.pruning.graph.exactness import prove_exact
 from spinn_edge.pruning.graph.find import find_groups
+from spinn_edge.pruning.graph.groups import Group
 from spinn_edge.pruning.graph.proving import prove_groups, random_plan
-from spinn_edge.pruning.groups import Group
 from tests.unit.pruning.graph import networks
 
 

@@ -12,10 +12,15 @@ from torch import nn
 from spinn_edge.core.errors import MissingDependencyError
 from spinn_edge.models.cutting import cut
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.chain import chain_groups
-from spinn_edge.pruning.exactness import EXACTNESS, EXACTNESS_FLOAT32, masked_twin, prove_exact
 from spinn_edge.pruning.graph.calls import count_calls
+from spinn_edge.pruning.graph.chain import chain_groups
 from spinn_edge.pruning.graph.dependency import dependency_groups
+from spinn_edge.pruning.graph.exactness import (
+    EXACTNESS,
+    EXACTNESS_FLOAT32,
+    masked_twin,
+    prove_exact,
+)
 from spinn_edge.pruning.graph.find import find_groups
 from spinn_edge.pruning.graph.proving import random_plan
 from tests.fakes.prunable_networks import FAMILY, SIX

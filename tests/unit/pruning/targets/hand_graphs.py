@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spinn_edge.core.pruning_record import Cut, LeftAlone
-from spinn_edge.pruning.groups import ChannelGraph, Group
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 from spinn_edge.pruning.targets.limits import Bound, Limits, bounds
 from tests.fakes.prunable_networks import make_attention, make_cnn, make_unet
 

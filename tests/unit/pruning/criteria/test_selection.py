@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.selection import keep_top
+from spinn_edge.pruning.criteria.selection import keep_top
 
 
 def test_highest_scores_stay_in_ascending_order_of_index() -> None:

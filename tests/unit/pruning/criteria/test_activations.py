@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import Cut
-from spinn_edge.pruning.groups import ChannelGraph, Group
-from spinn_edge.pruning.importance import score_groups
+from spinn_edge.pruning.criteria.importance import score_groups
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.core.pruning_record import GroupPlan
 from spinn_edge.models.cutting import clone, find_tensor
-from spinn_edge.pruning.kept_norms import NORMS, KeptNorm
+from spinn_edge.pruning.graph.kept_norms import NORMS, KeptNorm
 
 EXACTNESS = 1e-6
 """Allowed difference between the small and the masked network, as a share of output scale."""

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import Cut
-from spinn_edge.pruning.groups import Group
+from spinn_edge.pruning.graph.groups import Group
 
 
 def channel_values(tensor: Tensor, part: Cut, group: Group) -> Tensor:

@@ -13,9 +13,9 @@ from torch.func import functional_call
 
 from spinn_edge.core.errors import PruningError, first_line
 from spinn_edge.models.cutting import NORMALIZED_SHAPE
-from spinn_edge.pruning.activations import ActivationMeter
-from spinn_edge.pruning.channel_values import channel_values
-from spinn_edge.pruning.groups import Group
+from spinn_edge.pruning.criteria.activations import ActivationMeter
+from spinn_edge.pruning.criteria.channel_values import channel_values
+from spinn_edge.pruning.graph.groups import Group
 from spinn_edge.training.fitting import Batches, Loss
 
 

@@ -13,8 +13,8 @@ from torch.utils.hooks import RemovableHandle
 
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import Cut
-from spinn_edge.pruning.channel_values import channel_values
-from spinn_edge.pruning.groups import Group
+from spinn_edge.pruning.criteria.channel_values import channel_values
+from spinn_edge.pruning.graph.groups import Group
 
 _ATTENTION: dict[str, int | None] = {
     "in_proj_weight": None,

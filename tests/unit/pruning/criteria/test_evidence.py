@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import Cut
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.chain import chain_groups
-from spinn_edge.pruning.groups import ChannelGraph, Group
-from spinn_edge.pruning.importance import score_groups
+from spinn_edge.pruning.criteria.importance import score_groups
+from spinn_edge.pruning.graph.chain import chain_groups
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 from spinn_edge.training.fitting import Batches, Loss
 
 mse = nn.functional.mse_loss

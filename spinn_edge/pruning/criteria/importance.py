@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.evidence import Evidence, collect_evidence
-from spinn_edge.pruning.groups import ChannelGraph, Group
-from spinn_edge.pruning.own_importance import Importance as Importance
-from spinn_edge.pruning.own_importance import importance_name as importance_name
-from spinn_edge.pruning.own_importance import own_scores
+from spinn_edge.pruning.criteria.evidence import Evidence, collect_evidence
+from spinn_edge.pruning.criteria.own_importance import Importance as Importance
+from spinn_edge.pruning.criteria.own_importance import importance_name as importance_name
+from spinn_edge.pruning.criteria.own_importance import own_scores
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 from spinn_edge.training.fitting import Batches, Loss
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import Cut, LeftAlone
 from spinn_edge.models.cutting import cut
-from spinn_edge.pruning.groups import ChannelGraph, Group
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -58,7 +58,7 @@ def chain_groups(module: nn.Module) -> ChannelGraph:
 
     Raises:
         PruningError: as :func:`find_chain`. Whether the ``forward`` is a chain too is for
-            :func:`spinn_edge.pruning.exactness.prove_exact` to say.
+            :func:`spinn_edge.pruning.graph.exactness.prove_exact` to say.
     """
     chain = find_chain(module)
     groups = [

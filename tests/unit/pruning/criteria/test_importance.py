@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import Cut
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.chain import chain_groups
-from spinn_edge.pruning.graph.find import find_groups
-from spinn_edge.pruning.groups import ChannelGraph, Group
-from spinn_edge.pruning.importance import (
+from spinn_edge.pruning.criteria.importance import (
     IMPORTANCES,
     find_criterion,
     importance_name,
     score_groups,
 )
+from spinn_edge.pruning.graph.chain import chain_groups
+from spinn_edge.pruning.graph.find import find_groups
+from spinn_edge.pruning.graph.groups import ChannelGraph, Group
 
 mse = nn.functional.mse_loss
 

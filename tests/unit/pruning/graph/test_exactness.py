@@ -9,9 +9,9 @@ from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import Cut, GroupPlan
 from spinn_edge.models.cutting import cut
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.chain import chain_groups
-from spinn_edge.pruning.exactness import EXACTNESS, masked_twin, probes, prove_exact
-from spinn_edge.pruning.kept_norms import KeptNorm
+from spinn_edge.pruning.graph.chain import chain_groups
+from spinn_edge.pruning.graph.exactness import EXACTNESS, masked_twin, probes, prove_exact
+from spinn_edge.pruning.graph.kept_norms import KeptNorm
 
 
 def plans_of(network, *kept):

@@ -8,8 +8,8 @@ from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import LeftAlone
 from spinn_edge.models.cutting import cut
 from spinn_edge.models.modules import ACTIVATIONS, MLP
-from spinn_edge.pruning.chain import chain_groups, find_chain, shrink, widths_of
-from spinn_edge.pruning.exactness import masked_twin, prove_exact
+from spinn_edge.pruning.graph.chain import chain_groups, find_chain, shrink, widths_of
+from spinn_edge.pruning.graph.exactness import masked_twin, prove_exact
 
 
 class Wrapper(nn.Module):

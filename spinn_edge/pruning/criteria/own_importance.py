@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from spinn_edge.core.errors import PruningError, first_line
-from spinn_edge.pruning.groups import Group
+from spinn_edge.pruning.graph.groups import Group
 
 Importance = Callable[[Mapping[str, Tensor], Group], Tensor]
 """A user's own criterion: of all tensors of the network by their name in its state dict (float64,

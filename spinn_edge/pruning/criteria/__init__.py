@@ -1,0 +1,1 @@
+"""How much a channel matters: the criteria, and what they look at."""
