@@ -106,7 +106,7 @@ class Workshop:
         """Run a command line that writes the bundle ``name``, unless it did before."""
         words = (*words, "--seed", str(self.seed), "--out", name)
         known = [command for command in self.commands if command.words == words]
-        return self.type(*words)
+        return known[0] if known else self.type(*words)
 
     def document(self, name: str) -> Any:
         """Return a JSON file of the folder."""

@@ -76,3 +76,14 @@ def found_words(stages: Stages) -> str:
     if last is None:
         return f"{folder} has no complete stage: the run begins with the given network"
     return f"stages 0 to {last.number} are in {folder}: the run goes on behind them"
+
+
+def go_on_words(stages: Stages) -> str:
+    """Say how a run that was stopped goes on."""
+    last = stages.store.last()
+    if last is None:
+        return f"no stage was written to {stages.store.folder}: begin again"
+    return (
+        f"stages 0 to {last.number} are in {stages.store.folder}: the same command with --resume "
+        "goes on behind them (with --force where a bundle is at --out)"
+    )

@@ -105,6 +105,6 @@ def test_derivatives_that_a_function_carries_must_be_texts(named):
     def residual(x, y, derivatives):
         return y
 
-    residual.derivatives = named
+    residual.derivatives = named  # type: ignore[attr-defined]
     with pytest.raises(UsageError, match=r"attribute 'derivatives' is .*; expected a tuple such"):
         carried_derivatives(residual)
