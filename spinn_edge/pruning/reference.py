@@ -129,7 +129,7 @@ def prune_on_rows(
         batches=TensorBatches(rows, batch_size=BATCH_SIZE),
         loss=_plain_loss if is_mlp else _scaled_loss(scaling),
         events=RoundEvents(on_round=events.on_round, after_round=after_round),
-        begin=stages and stages.begin(lambda store, number: load_state(store, number, given)),
+        begin=stages.begin(lambda store, n: load_state(store, n, given)) if stages else None,
         last=stages.rollback if stages else None,
     )
     return replace(pruned, module=physical(pruned.module))

@@ -13,6 +13,7 @@ from torch.nn.utils import prune
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from spinn_edge.core.errors import PruningError
+from spinn_edge.pruning.masks.arguments import check_masks, check_network, check_ratio
 from spinn_edge.pruning.masks.choice import check_choice, choose_smallest, choose_two_of_four
 from spinn_edge.pruning.masks.weights import Masks, fit_masks, maskable_weights, masked_share
 
@@ -50,15 +51,13 @@ def apply_pruning(
         to bool, True where the weight stays.
 
     Raises:
-        PruningError: the ratio makes no sense, a weight is NaN or Inf, the masks are of another
+        PruningError: an argument is of a wrong type, the ratio makes no sense, a weight is NaN or Inf, the masks are of another
             network, or a layer would lose its last weight. The network is as it was then.
     """
+    check_network(model)
+    check_ratio(prune_ratio)
+    check_masks({} if existing_masks is None else existing_masks, "existing_masks")
     weights = maskable_weights(model)
-    if not 0 < prune_ratio < 1:
-        raise PruningError(
-            f"prune_ratio is a share of the weights that are left, above 0 and below 1; got "
-            f"{prune_ratio:g}; for 30 % give 0.3"
-        )
     check_choice(scope, pattern)
     for weight in weights:
         if not torch.isfinite(weight.values).all():

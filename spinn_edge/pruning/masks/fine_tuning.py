@@ -8,6 +8,15 @@ import torch
 from torch import nn
 
 from spinn_edge.pruning.masks.applying import check_none_regrown, held
+from spinn_edge.pruning.masks.arguments import (
+    check_batches,
+    check_count,
+    check_function,
+    check_masks,
+    check_network,
+    move,
+)
+from spinn_edge.pruning.masks.weights import fit_masks
 from spinn_edge.training.fitting import Batches, Epoch, Fit, Loss, fit
 
 
@@ -42,11 +51,22 @@ def fine_tune(
         The history. Ctrl-C ends training early and is recorded, not raised.
 
     Raises:
-        PruningError: the masks are of another network, or a masked weight is not 0 at the end.
+        PruningError: an argument is of a wrong type, the masks are of another network, or a masked weight is not 0 at the end.
         UsageError: training diverged, or a loader gave no samples.
     """
-    model.to(device)
-    with held(model, masks or {}) as holding:
+    given = {} if masks is None else masks
+    check_network(model)
+    check_masks(given, "masks")
+    fit_masks(model, given)
+    check_batches(train_loader, "train_loader")
+    check_batches(val_loader, "val_loader")
+    check_function(optimizer_fn, "optimizer_fn", "parameters that returns an optimiser")
+    check_function(loss_fn, "loss_fn", "(prediction, y) that returns a scalar")
+    check_count(epochs, "epochs")
+    if patience is not None:
+        check_count(patience, "patience")
+    move(model, device)
+    with held(model, given) as holding:
         history = fit(
             model,
             train_loader,

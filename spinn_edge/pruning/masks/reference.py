@@ -90,7 +90,7 @@ def mask_on_rows(
         scope=scope,
         pattern=pattern,
         existing_masks=existing_masks,
-        begin=kept and kept.begin(lambda store, number: load_state(store, number, given)),
+        begin=kept.begin(lambda store, n: load_state(store, n, given)) if kept else None,
         last=kept.rollback if kept else None,
         on_begin=on_begin,
         on_stage=keep,
