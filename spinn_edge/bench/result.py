@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,3 +92,13 @@ class BenchResult:
             "load": encode(self.load),
             "rows": encode(self.rows),
         }
+
+    def __repr__(self) -> str:
+        """Return one line: the samples alone would fill a screen a thousand times."""
+        names = ", ".join(facts.name for facts in self.bundles)
+        return f"BenchResult({names}: {len(self.rows)} rows, measured {self.created_utc})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows, made by the reports above this layer (ADR 0012)."""
+        html: str = importlib.import_module("spinn_edge.report.notebook").result_html(self)
+        return html

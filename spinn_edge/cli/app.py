@@ -20,7 +20,9 @@ from spinn_edge.cli.mask import mask
 from spinn_edge.cli.options import INTERRUPTED
 from spinn_edge.cli.physics import physics
 from spinn_edge.cli.prune import prune
+from spinn_edge.cli.report import report
 from spinn_edge.cli.runtimes import runtimes
+from spinn_edge.cli.schema import schema
 from spinn_edge.cli.train import train
 from spinn_edge.cli.validate import validate
 from spinn_edge.cli.verify import verify
@@ -38,7 +40,7 @@ app = typer.Typer(
 for _command in (
     *(demo, train, prune, mask, adapt, export),
     *(verify, validate, waterfall, physics),
-    *(bench, bench_train, compare, explain, inspect, runtimes),
+    *(bench, bench_train, compare, report, explain, inspect, runtimes, schema),
 ):
     app.command()(_command)
 

@@ -74,6 +74,10 @@ def bench(
         str | None,
         typer.Option(metavar="FILE", help="Write the results tables; - for standard output."),
     ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write a page with charts, which needs no network."),
+    ] = None,
     input_shape: o.InputShape = None,
     activation: o.Activation = None,
     weights: o.Weights = None,
@@ -89,10 +93,12 @@ def bench(
     from spinn_edge.bench.session import BenchRequest, run_bench
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
+    from spinn_edge.cli.time_left import TimeLeft
     from spinn_edge.core.errors import UsageError
     from spinn_edge.report.console import bench_table
     from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
+    from spinn_edge.report.page.page import run_page
     from spinn_edge.report.result_remarks import result_remarks
 
     if save_baseline == "-":
@@ -103,7 +109,7 @@ def bench(
             "--save-baseline with --batch sweep: the next sweep may end at another size, which "
             "compare would miss; name sizes, such as --batch 1,256"
         )
-    printer = Printer(json, markdown, save_baseline)
+    printer = Printer(json, markdown, save_baseline, html)
     if save_baseline:
         check_baseline(Path(save_baseline))  # before anything is measured
     request = BenchRequest(
@@ -133,6 +139,7 @@ def bench(
     with ExitStack() as stack:
         bundle = stack.enter_context(open_bundle(model, load, input_shape))
         other = stack.enter_context(open_bundle(baseline, load, input_shape)) if baseline else None
+        left = TimeLeft(launches)
         result = run_bench(
             bundle,
             request,
@@ -140,12 +147,15 @@ def bench(
             # plain lines: a spinner would take time from what is measured
             on_launch=lambda contender, launch: printer.say(
                 f"launch {launch} of {launches}: {contender.label} on {contender.runtime} "
-                f"{contender.options.precision}"
+                f"{contender.options.precision}{left.words(launch)}"
             ),
         )
     printer.show(bench_table(result, width=printer.width), *result_remarks(result))
     printer.write(to_text(bench_document(result)), json)
     printer.write(results_markdown(result), markdown)
+    if html is not None:
+        shown = (bundle,) if other is None else (other, bundle)
+        printer.write(run_page(result, shown), html)
     raise_for_rows(result, every_runtime=runtime == "all")
     if save_baseline:  # last: a run with a failed row must not replace a good baseline
         store_baseline(to_text(bench_document(result)), Path(save_baseline))

@@ -15,6 +15,10 @@ def demo(
     quick: Annotated[bool, typer.Option("--quick", help="Less data, fewer epochs.")] = False,
     seed: o.Seed = 0,
     force: o.Force = False,
+    html: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write a page with charts, which needs no network."),
+    ] = None,
 ) -> None:
     """Run the whole way on simulated milling data: train, prune, export, verify, bench."""
     from spinn_edge.cli.bench import raise_for_rows
@@ -24,6 +28,7 @@ def demo(
     from spinn_edge.report.console import bench_table, scores_table, verification_table
     from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
+    from spinn_edge.report.page.page import run_page
     from spinn_edge.report.pruning import audit_table
     from spinn_edge.report.remarks import score_remarks, verification_remarks
     from spinn_edge.report.result_remarks import result_remarks
@@ -31,7 +36,7 @@ def demo(
     require("torch", extra="export")
     from spinn_edge.demo.tour import FULL, QUICK, Listener, run_tour
 
-    printer = Printer()
+    printer = Printer(html)
     with EpochProgress(printer) as progress:
         listener = Listener(on_step=progress.say, on_run=progress.begin, on_epoch=progress.advance)
         tour = run_tour(out, QUICK if quick else FULL, seed=seed, force=force, listener=listener)
@@ -55,6 +60,8 @@ def demo(
     )
     printer.write(to_text(bench_document(tour.result)), str(out / "results.json"))
     printer.write(results_markdown(tour.result), str(out / "results.md"))
+    if html is not None:
+        printer.write(run_page(tour.result, (tour.dense, tour.pruned)), html)
     if not all(verification.passed for verification in tour.verifications):
         raise ParityError(f"the bundles in {out} failed verification, see above")
     raise_for_rows(tour.result, every_runtime=True)

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from spinn_edge.core.errors import UsageError
 from spinn_edge.report.screen import PIPED_WIDTH
+from spinn_edge.report.screen_table import harmless
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -49,7 +50,8 @@ class Printer:
         """Print tables or sentences."""
         for item in items:
             plain = isinstance(item, str)
-            self._tables.print(item, soft_wrap=plain, markup=not plain, highlight=False)
+            shown = harmless(item) if isinstance(item, str) else item
+            self._tables.print(shown, soft_wrap=plain, markup=not plain, highlight=False)
 
     def write(self, text: str, destination: str | None) -> None:
         """Write a document to a file or to standard output; None writes nothing.
@@ -71,16 +73,24 @@ class Printer:
 
     def say(self, words: str) -> None:
         """Print a note, once."""
-        self.notes.print(words, markup=False, highlight=False, soft_wrap=True)
+        self.notes.print(harmless(words), markup=False, highlight=False, soft_wrap=True)
 
     @contextmanager
     def status(self, text: str) -> Iterator[Any]:
-        """Show a spinner with words that can change; plain lines where there is no terminal."""
-        if self.notes.is_terminal:
-            with self.notes.status(text) as status:
-                yield status.update
-        else:
+        """Show words that can change and the time so far; plain lines without a terminal."""
+        if not self.notes.is_terminal:
             yield self.say
+            return
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.notes, transient=True) as progress:
+            task = progress.add_task(harmless(text))
+            yield lambda words: progress.update(task, description=harmless(words))
 
 
 class EpochProgress:

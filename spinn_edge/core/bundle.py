@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -68,6 +69,11 @@ class Bundle:
         for entry in manifest.files:
             _check_file(root, entry)
         return cls(root=root, manifest=manifest)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows, made by the reports above this layer (ADR 0012)."""
+        html: str = importlib.import_module("spinn_edge.report.notebook").bundle_html(self)
+        return html
 
 
 def describe_file(root: Path, name: str, format_name: str, **facts: Any) -> FileEntry:

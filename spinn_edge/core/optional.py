@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -31,8 +32,14 @@ def require(module: str, *, extra: str) -> Any:
 def installed_version(*distributions: str) -> str | None:
     """Return the version of the first of ``distributions`` that is installed, importing none."""
     for name in distributions:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
+        if (found := _version_of(name)) is not None:
+            return found
     return None
+
+
+@functools.cache  # its metadata is parsed by every call, and a report asks thousands of times
+def _version_of(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None

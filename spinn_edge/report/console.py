@@ -13,12 +13,10 @@ from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import Manifest, Scores
 from spinn_edge.report import formatting as f
-from spinn_edge.report.adaptation import lineage_words
 from spinn_edge.report.beyond_golden import (
     ROWS_ALONE,
     SEARCH_HEAD,
     batch_verdict,
-    hand_remarks,
     search_cells,
     tolerance_words,
 )
@@ -26,7 +24,7 @@ from spinn_edge.report.footprints import footprint_sheet
 from spinn_edge.report.latency_columns import Column, name_columns, several_precisions
 from spinn_edge.report.latency_tables import LatencyTable, latency_tables
 from spinn_edge.report.left_out import split_rows
-from spinn_edge.report.precision import layer_words, weight_words
+from spinn_edge.report.model_facts import files_sheet, manifest_sheet, scores_sheet
 from spinn_edge.report.runtime_status import RuntimeStatus
 from spinn_edge.report.screen import FULL_WIDTH
 from spinn_edge.report.screen_table import screen_table
@@ -155,66 +153,15 @@ def runtimes_table(statuses: tuple[RuntimeStatus, ...]) -> Table:
 
 
 def manifest_table(manifest: Manifest, name: str) -> Table:
-    """Return the facts of a model."""
-    table = screen_table(escape(name), "", "value")
-    widths = manifest.architecture.widths
-    table.add_row(
-        "architecture", escape(manifest.architecture.factory or manifest.architecture.kind)
-    )
-    if widths:
-        table.add_row("widths", f"{f.dashed(widths)} ({escape(manifest.architecture.activation)})")
-    table.add_row("parameters", f.whole(manifest.parameters))
-    table.add_row("non-zero parameters", f.whole(manifest.nonzero_parameters))
-    table.add_row("FLOPs per sample", f.whole(manifest.flops_per_sample))
-    if manifest.pruning:
-        audit = manifest.pruning
-        table.add_row("pruning", f"requested {audit.requested:.2%}, achieved {audit.achieved:.2%}")
-    if version := lineage_words(manifest):
-        table.add_row("version", escape(version))
-    table.add_row("largest batch", f.whole(manifest.max_batch))
-    table.add_row("golden inputs", escape(manifest.golden_source))
-    for words in hand_remarks(manifest.tolerances_by_hand):
-        table.add_row("by hand", escape(words))
-    return table
+    """Return :func:`spinn_edge.report.model_facts.manifest_sheet` for the screen."""
+    return manifest_sheet(manifest, name).to_rich()
 
 
 def files_table(bundle: Bundle) -> Table:
-    """Return a line for each file of a bundle."""
-    table = screen_table(
-        *("Files", "file", "format", ">size", "layers", "weight bytes", "proved against eager"),
-        "sha256",
-    )
-    for entry in bundle.manifest.files:
-        if entry.proof:
-            proof = "batch " + ", ".join(str(point.batch) for point in entry.proof)
-        else:
-            proof = f"[yellow]not run[/]: {escape(entry.unproved)}" if entry.unproved else ""
-        table.add_row(
-            escape(entry.path),
-            escape(entry.format),
-            f.size(entry.bytes),
-            escape(layer_words(entry)),
-            escape(weight_words(entry)),
-            proof,
-            entry.sha256[:12],
-        )
-    return table
+    """Return :func:`spinn_edge.report.model_facts.files_sheet` for the screen."""
+    return files_sheet(bundle).to_rich()
 
 
 def scores_table(scores: Scores, title: str) -> Table:
-    """Return a line for each target, the linear regression beside the network."""
-    table = screen_table(
-        f"{escape(title)}: {escape(scores.source)}",
-        "target",
-        ">R²",
-        ">R², linear regression",
-        ">RMSE",
-    )
-    for name, value in scores.r2.items():
-        table.add_row(
-            escape(name),
-            f.score(value),
-            f.score(scores.linear_r2[name]),
-            f.magnitude(scores.rmse[name]),
-        )
-    return table
+    """Return :func:`spinn_edge.report.model_facts.scores_sheet` for the screen."""
+    return scores_sheet(scores, title).to_rich()

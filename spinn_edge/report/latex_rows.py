@@ -17,6 +17,7 @@ from spinn_edge.report.latex_table import (
     shown,
     words_in,
 )
+from spinn_edge.report.latex_text import escape
 
 RATE, TIME, SPEEDUP = "it/s", "time", "speed-up"
 QUANTITIES = (RATE, TIME, SPEEDUP)
@@ -30,12 +31,6 @@ _KEPT = re.compile(
     rf"(?P<middle>\s*\$?\\pm\$?\s*)?(?(middle)(?P<std>{_NUMBER}))"
     r"(?P<after>(?:\\times|×|\}|\$|\s)*)$"
 )
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}
 _WAYS = {"autograd": "eager", "func": "eager torch.func", "compiled": "compiled"}
 
 
@@ -43,11 +38,6 @@ _WAYS = {"autograd": "eager", "func": "eager torch.func", "compiled": "compiled"
 class _Figure:
     value: float
     std: float | None = None
-
-
-def escape(text: str) -> str:
-    """Return text whose special characters LaTeX prints."""
-    return "".join(_SPECIAL.get(character, character) for character in text)
 
 
 def booktabs_rows(result: TrainingResult) -> str:

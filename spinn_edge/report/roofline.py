@@ -77,10 +77,10 @@ def ceiling_words(ceilings: Ceilings) -> list[str]:
     launches = "of 1 launch" if count == 1 else f"the fastest of {count} launches"
     lines = [
         f"ceilings of {threads}, {launches}: "
-        f"{_flops_per_s(ceilings.flops_per_s)} in a float32 GEMM of {blas}"
+        f"{flops_per_s(ceilings.flops_per_s)} in a float32 GEMM of {blas}"
         f"{_between(ceilings.flops_interval, 'GFLOP/s')}; copies, read and written: "
-        f"{_bytes_per_s(ceilings.cache_bytes_per_s)} in {f.size(ceilings.working_set_bytes)}, "
-        f"{_bytes_per_s(ceilings.memory_bytes_per_s)} in {f.size(ceilings.memory_bytes)}"
+        f"{bytes_per_s(ceilings.cache_bytes_per_s)} in {f.size(ceilings.working_set_bytes)}, "
+        f"{bytes_per_s(ceilings.memory_bytes_per_s)} in {f.size(ceilings.memory_bytes)}"
         f"{_between(ceilings.memory_interval, 'GB/s')}"
     ]
     if ceilings.cache_bytes is None:
@@ -175,11 +175,13 @@ def _percent(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def _flops_per_s(value: float) -> str:
+def flops_per_s(value: float) -> str:
+    """Return ``12.3 GFLOP/s``."""
     return f"{value / 1e9:.3g} GFLOP/s"
 
 
-def _bytes_per_s(value: float) -> str:
+def bytes_per_s(value: float) -> str:
+    """Return ``12.3 GB/s``, 10^9 bytes."""
     return f"{value / 1e9:.3g} GB/s"
 
 

@@ -29,7 +29,7 @@ class Sheet:
 
     def to_rich(self) -> Table:
         """Return it for the screen; long texts are folded, none is cut off."""
-        table = screen_table(escape(self.title), *self.head)
+        table = screen_table(escape(self.title), *map(escape, self.head))
         table.caption = escape(self.caption) or None
         for line in self.lines:
             table.add_row(*map(escape, line))
@@ -37,9 +37,13 @@ class Sheet:
 
     def to_markdown(self) -> str:
         """Return title, table and caption, with an empty line behind each."""
-        head = " | ".join(title.removeprefix(">") for title in self.head)
-        rule = " | ".join("---:" if title[:1] == ">" else "---" for title in self.head)
-        lines = [f"{cell(self.title)}:", "", f"| {head} |", f"| {rule} |"]
-        lines += [f"| {' | '.join(map(cell, line))} |" for line in self.lines]
+        lines = [f"{cell(self.title)}:", "", self.markdown_table()]
         lines += ["", f"{cell(self.caption)}.", ""] if self.caption else [""]
         return "\n".join(lines)
+
+    def markdown_table(self) -> str:
+        """Return the bare table, without an end of line behind it."""
+        head = " | ".join(cell(title.removeprefix(">")) for title in self.head)
+        rule = " | ".join("---:" if title[:1] == ">" else "---" for title in self.head)
+        lines = [f"| {' | '.join(map(cell, line))} |" for line in self.lines]
+        return "\n".join([f"| {head} |", f"| {rule} |", *lines])

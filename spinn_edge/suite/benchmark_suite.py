@@ -11,11 +11,10 @@ from rich.console import Console
 from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.errors import UsageError
-from spinn_edge.suite.documents import show, write_document
+from spinn_edge.suite.documents import recommended, show, write_document
 from spinn_edge.suite.measuring import Measured, OnStep, measure
 from spinn_edge.suite.measuring_plan import MeasuringPlan
 from spinn_edge.suite.model_in_memory import ModelInMemory
-from spinn_edge.suite.recommendations import recommendations
 
 if TYPE_CHECKING:
     import torch
@@ -125,7 +124,7 @@ class BenchmarkSuite:
         Raises:
             UsageError: nothing was run yet.
         """
-        return recommendations(self._done())
+        return recommended(self._done())
 
     def print_comparison(
         self, console: Console | None = None, *, file: IO[str] | None = None
@@ -142,7 +141,7 @@ class BenchmarkSuite:
         show(self._done(), console, file)
 
     def generate_report(self, path: str | Path) -> Path:
-        """Write the comparison as Markdown or JSON, by the suffix; HTML does not exist yet.
+        """Write the comparison as HTML, Markdown or JSON, by the suffix.
 
         Args:
             path: replaced if it exists.

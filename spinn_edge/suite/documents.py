@@ -1,10 +1,10 @@
-"""A measurement for the screen, as Markdown and as JSON."""
+"""A measurement for the screen, as a page, as Markdown and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console, RenderableType
 
@@ -17,14 +17,23 @@ from spinn_edge.report.console import bench_table
 from spinn_edge.report.json_document import bench_document, to_text
 from spinn_edge.report.markdown import results_markdown
 from spinn_edge.report.markdown_text import cell
+from spinn_edge.report.page.page import run_page
+from spinn_edge.report.recommendations import recommendations
 from spinn_edge.report.remarks import score_remarks
 from spinn_edge.report.result_remarks import result_remarks
 from spinn_edge.report.screen import PIPED_WIDTH
 from spinn_edge.report.sheet import Sheet
 from spinn_edge.suite.measuring import Measured
-from spinn_edge.suite.recommendations import recommendations
 
 _HEAD = ("model", ">parameters", ">parameter bytes", ">change", ">files", ">R² overall", ">RMSE")
+
+TELLER = "validation=(inputs, targets)"
+"""What tells, for models in memory, whether outputs are good enough."""
+
+
+def recommended(measured: Measured) -> list[str]:
+    """Return what follows from a measurement, a sentence or two for each model."""
+    return recommendations(measured.result, measured.differences, teller=TELLER)
 
 
 def show(measured: Measured, console: Console | None, file: IO[str] | None) -> None:
@@ -60,36 +69,40 @@ def show(measured: Measured, console: Console | None, file: IO[str] | None) -> N
 
 def json_text(measured: Measured) -> str:
     """Return the document of ``spinn-edge bench --json``, and what this package adds to it."""
-    document = bench_document(measured.result)
-    document["notes"] = list(measured.notes)
-    document["output_differences"] = encode(measured.differences)
-    document["recommendations"] = recommendations(measured)
-    return to_text(document)
+    return to_text(_document(measured))
+
+
+def html_text(measured: Measured) -> str:
+    """Return the page of ``spinn-edge bench --html``, with what this package adds."""
+    return run_page(measured.result, document=_document(measured))
 
 
 def markdown_text(measured: Measured) -> str:
     """Return the tables of ``spinn-edge bench --markdown``, the models and the recommendations."""
-    parts = [results_markdown(measured.result), model_sheet(measured.result).to_markdown()]
+    page = results_markdown(measured.result, measured.differences, teller=TELLER)
+    parts = [page, model_sheet(measured.result).to_markdown()]
     parts += [f"- {cell(note)}\n" for note in measured.notes]
-    if words := _beside_baseline(measured):
-        parts += ["Recommendations:\n", *(f"- {cell(text)}" for text in words), ""]
     return "\n".join(parts)
 
 
 def write_document(measured: Measured, path: Path) -> Path:
-    """Write JSON or Markdown, by the suffix; what lies there is replaced.
+    """Write HTML, JSON or Markdown, by the suffix; what lies there is replaced.
 
     Raises:
         UsageError: another suffix, or the file cannot be written.
     """
-    makers = {".json": json_text, ".md": markdown_text}
+    makers = {
+        ".html": html_text,
+        ".htm": html_text,
+        ".json": json_text,
+        ".md": markdown_text,
+    }
     suffix = path.suffix.lower()
     if suffix not in makers:
-        html = suffix in (".html", ".htm")
-        problem = "HTML reports do not exist yet" if html else "expected a .md or a .json file"
+        stem = path.stem or "report"
         raise UsageError(
-            f"{path}: {problem}; name {path.stem or 'report'}.md for tables or "
-            f"{path.stem or 'report'}.json for all figures"
+            f"{path}: expected a .html, .md or .json file; name {stem}.html for a page, {stem}.md "
+            f"for tables or {stem}.json for all figures"
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +112,14 @@ def write_document(measured: Measured, path: Path) -> Path:
     return path
 
 
+def _document(measured: Measured) -> dict[str, Any]:
+    document = bench_document(measured.result)
+    document["notes"] = list(measured.notes)
+    document["output_differences"] = encode(measured.differences)
+    document["recommendations"] = recommended(measured)
+    return document
+
+
 def model_sheet(result: BenchResult) -> Sheet:
     """Return a line for each model: size, files, scores; changes are against the first."""
     return Sheet(title="Models", head=_HEAD, lines=tuple(_model_lines(result.bundles)))
@@ -106,7 +127,7 @@ def model_sheet(result: BenchResult) -> Sheet:
 
 def _beside_baseline(measured: Measured) -> list[str]:
     """Return the recommendations that the remarks do not hold already."""
-    return recommendations(measured) if len(measured.result.bundles) > 1 else []
+    return recommended(measured) if len(measured.result.bundles) > 1 else []
 
 
 def _model_lines(models: tuple[BundleFacts, ...]) -> Iterator[tuple[str, ...]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from spinn_edge.bench.evidence.output_difference import OutputDifference, output_difference
 from spinn_edge.bench.evidence.paired_rows import beside_baseline
 from spinn_edge.bench.machine.environment import describe_environment
 from spinn_edge.bench.machine.machine_load import LoadWatch
@@ -25,7 +26,6 @@ from spinn_edge.suite.devices import default_runtimes
 from spinn_edge.suite.evaluation import choose_golden, score_on
 from spinn_edge.suite.measuring_plan import MeasuringPlan, read_batches
 from spinn_edge.suite.model_in_memory import ModelInMemory, no_eager_form
-from spinn_edge.suite.output_difference import OutputDifference, output_difference
 
 _EAGER = "weights"
 """Format of the runtimes that build the module again."""

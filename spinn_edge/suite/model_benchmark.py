@@ -12,11 +12,10 @@ from rich.console import Console
 from spinn_edge.bench.loops.timing import TimingRule
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.errors import UsageError
-from spinn_edge.suite.documents import show, write_document
+from spinn_edge.suite.documents import recommended, show, write_document
 from spinn_edge.suite.measuring import Measured, OnStep, measure
 from spinn_edge.suite.measuring_plan import MeasuringPlan
 from spinn_edge.suite.model_in_memory import ModelInMemory
-from spinn_edge.suite.recommendations import recommendations
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +108,7 @@ class ModelBenchmark:
         Raises:
             UsageError: nothing was run yet.
         """
-        return recommendations(self._done())
+        return recommended(self._done())
 
     def print_report(self, console: Console | None = None, *, file: IO[str] | None = None) -> None:
         """Print tables, remarks and recommendations.

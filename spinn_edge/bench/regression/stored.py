@@ -28,8 +28,20 @@ def read_result(path: Path) -> BenchResult:
         UsageError: there is no such file, it is no result of a benchmark, another version wrote it,
             or what it holds cannot have been measured.
     """
-    document = _document(path)
-    if not _is_result(document):
+    return result_of(read_document(path), path)
+
+
+def result_of(document: Any, path: Path) -> BenchResult:
+    """Check and decode a document that was read already.
+
+    Args:
+        document: as :func:`read_document` gives it.
+        path: of its file, for messages.
+
+    Raises:
+        UsageError: as for :func:`read_result`.
+    """
+    if not is_result(document):
         raise UsageError(f"{path} is no result of spinn-edge bench; {_HOW}")
     version = document["schema_version"]
     if version != RESULTS_SCHEMA_VERSION:
@@ -80,17 +92,26 @@ def save_baseline(document: str, path: Path) -> None:
         raise UsageError(f"cannot write {path}: {exc}; name another file") from exc
 
 
-def _document(path: Path) -> Any:
+def read_document(path: Path, advice: str = _HOW) -> Any:
+    """Read a JSON document without NaN and Inf.
+
+    Args:
+        path: of its file.
+        advice: what to do where it is none, the end of a message.
+
+    Raises:
+        UsageError: it cannot be read, or is no such document.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise UsageError(f"cannot read {path}: {exc}; {_HOW}") from exc
+        raise UsageError(f"cannot read {path}: {exc}; {advice}") from exc
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except _NoNumberError as exc:
-        raise UsageError(f"{path} holds {exc}, which is no measurement; {_HOW}") from exc
+        raise UsageError(f"{path} holds {exc}, which is no measurement; {advice}") from exc
     except (ValueError, RecursionError) as exc:
-        raise UsageError(f"{path} is no JSON document: {exc}; {_HOW}") from exc
+        raise UsageError(f"{path} is no JSON document: {exc}; {advice}") from exc
 
 
 class _NoNumberError(ValueError):
@@ -101,7 +122,7 @@ def _refuse_constant(name: str) -> float:
     raise _NoNumberError(name)
 
 
-def _is_result(document: Any) -> bool:
+def is_result(document: Any) -> bool:
     """Tell whether ``spinn-edge bench`` wrote it, in whatever version."""
     keys = {"schema_version", "environment", "bundles", "rows"}
     return isinstance(document, dict) and keys <= set(document)
@@ -109,7 +130,7 @@ def _is_result(document: Any) -> bool:
 
 def _may_be_replaced(path: Path) -> bool:
     try:
-        return _is_result(_document(path))
+        return is_result(read_document(path))
     except UsageError:
         return False
 

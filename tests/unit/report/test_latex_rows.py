@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from spinn_edge.core.errors import UsageError
-from spinn_edge.report.latex_rows import booktabs_rows, escape, rewrite_speed
+from spinn_edge.report.latex_rows import booktabs_rows, rewrite_speed
+from spinn_edge.report.latex_text import escape
 from tests.unit.bench.training.results import contest, row, two_equations
 
 SIMPLE = r"""\documentclass{article} % it/s

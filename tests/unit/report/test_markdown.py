@@ -301,7 +301,7 @@ def test_what_nobody_named_and_cannot_work_here_stands_under_the_table():
 def test_the_precision_has_a_column_where_there_are_two():
     rows = (row("pruned", 1e-4), row("pruned", 1e-4, precision="fp16"))
     text = results_markdown(result(rows, (PRUNED,)))
-    assert [line[2] for line in tables(text)[0]] == ["precision", "---:", "fp32", "fp16"]
+    assert [line[2] for line in tables(text)[0]] == ["precision", "---", "fp32", "fp16"]
     assert "Precision:" not in text
 
 

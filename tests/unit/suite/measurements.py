@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from spinn_edge.bench.evidence.output_difference import OutputDifference
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BundleFacts
 from spinn_edge.suite.measuring import Measured
-from spinn_edge.suite.output_difference import OutputDifference
 from tests.unit.report.results import DENSE, PRUNED, result, row
 
 UNLIKE = OutputDifference(max_abs=0.25, of_scale=0.0125)

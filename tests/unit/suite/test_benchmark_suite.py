@@ -47,9 +47,9 @@ def test_report_is_written_as_markdown(suite, tmp_path):
     assert "| parameters | 122 | 26 | -78.7 % |" in text
 
 
-def test_html_is_refused_in_words(suite, tmp_path):
-    with pytest.raises(UsageError, match=r"HTML reports do not exist yet; name report\.md"):
-        suite.generate_report(tmp_path / "report.html")
+def test_an_unknown_suffix_is_refused_in_words(suite, tmp_path):
+    with pytest.raises(UsageError, match=r"expected a \.html, \.md or \.json file"):
+        suite.generate_report(tmp_path / "report.pdf")
 
 
 def test_name_of_the_class_is_the_default():

@@ -119,15 +119,16 @@ def test_document_replaces_what_lies_there(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.HTM"])
-def test_html_is_refused_with_what_works_today(tmp_path, name):
-    with pytest.raises(UsageError, match=r"HTML reports do not exist yet; name report\.md"):
-        write_document(TWO, tmp_path / name)
-    assert not list(tmp_path.iterdir())
+def test_page_holds_rows_recommendations_and_notes(tmp_path, name):
+    text = write_document(replace(TWO, notes=("x was chosen",)), tmp_path / name).read_text()
+    assert text.startswith("<!doctype html>")
+    assert "pruned beside dense: 4.06× faster" in text
+    assert "x was chosen" in text
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "report", "."])
 def test_other_suffix_is_refused(tmp_path, name):
-    with pytest.raises(UsageError, match=r"expected a \.md or a \.json file; name \S+\.md"):
+    with pytest.raises(UsageError, match=r"expected a \.html, \.md or \.json file; name \S+\.html"):
         write_document(TWO, tmp_path / name)
 
 

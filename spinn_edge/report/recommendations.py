@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from spinn_edge.accuracy.parity import LIMITS
 from spinn_edge.bench.boundaries import HOST_TO_HOST
 from spinn_edge.bench.evidence.intervals import FASTER, FEWEST_LAUNCHES, NO_DIFFERENCE, SLOWER
+from spinn_edge.bench.evidence.output_difference import OutputDifference
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.regression.comparison import Limits
-from spinn_edge.bench.result import BundleFacts
+from spinn_edge.bench.result import BenchResult, BundleFacts
+from spinn_edge.core.decode import decode
 from spinn_edge.report import formatting as f
 from spinn_edge.report.fastest import fastest_remarks
-from spinn_edge.suite.measuring import Measured
-from spinn_edge.suite.output_difference import OutputDifference
 
 KEPT, LOST, UNKNOWN = "kept", "lost", "unknown"
 """What became of the accuracy."""
@@ -22,23 +23,52 @@ LOSS_ALLOWED = Limits().fail_score
 """Fall of R² that still counts as kept: that of ``spinn-edge compare``."""
 
 
-def recommendations(measured: Measured) -> list[str]:
+TELLER = "spinn-edge validate"
+"""What tells whether outputs are good enough, for bundles."""
+
+
+def recommendations(
+    result: BenchResult,
+    differences: Mapping[str, OutputDifference],
+    *,
+    teller: str = TELLER,
+) -> list[str]:
     """Return a sentence or two for each model beside the baseline; for one model, its runtimes.
 
     Nothing is recommended for a speed in which no difference was seen, or without an interval.
+
+    Args:
+        result: the baseline's facts come first.
+        differences: outputs of each model against the baseline's, by model; one that is missing
+            was not compared.
+        teller: what tells whether outputs are good enough.
     """
-    before, *others = measured.result.bundles
-    if not others:
-        return fastest_remarks(measured.result)
+    if len(result.bundles) < 2:
+        return fastest_remarks(result)
+    before, *others = result.bundles
     return [
         _model_words(
             before,
             after,
-            measured.differences[after.name],
-            [row for row in measured.result.rows if _is_compared(row, after.name)],
+            differences.get(after.name),
+            [row for row in result.rows if _is_compared(row, after.name)],
+            teller,
         )
         for after in others
     ]
+
+
+def recorded_differences(document: Mapping[str, Any]) -> dict[str, OutputDifference]:
+    """Return the differences of outputs that a document of results holds; bench writes none.
+
+    Raises:
+        BundleError: a key has another type.
+    """
+    found = document.get("output_differences", {})
+    return {
+        name: decode(OutputDifference, item, where=f"output_differences.{name}")
+        for name, item in (found if isinstance(found, dict) else {}).items()
+    }
 
 
 def _is_compared(row: Row, model: str) -> bool:
@@ -47,11 +77,15 @@ def _is_compared(row: Row, model: str) -> bool:
 
 
 def _model_words(
-    before: BundleFacts, after: BundleFacts, difference: OutputDifference, rows: Sequence[Row]
+    before: BundleFacts,
+    after: BundleFacts,
+    difference: OutputDifference | None,
+    rows: Sequence[Row],
+    teller: str,
 ) -> str:
     fate, accuracy = accuracy_words(before, after, difference)
     parts = [*map(speed_words, rows), size_words(before, after), accuracy]
-    return f"{after.name} beside {before.name}: {'; '.join(parts)}. {_advice(rows, fate)}"
+    return f"{after.name} beside {before.name}: {'; '.join(parts)}. {_advice(rows, fate, teller)}"
 
 
 def speed_words(row: Row) -> str:
@@ -85,19 +119,27 @@ def size_words(before: BundleFacts, after: BundleFacts) -> str:
 
 
 def accuracy_words(
-    before: BundleFacts, after: BundleFacts, difference: OutputDifference
+    before: BundleFacts, after: BundleFacts, difference: OutputDifference | None
 ) -> tuple[str, str]:
-    """Return ``KEPT``, ``LOST`` or ``UNKNOWN``, and why, in words."""
-    apart = _difference_words(before.name, difference)
+    """Return ``KEPT``, ``LOST`` or ``UNKNOWN``, and why, in words.
+
+    Args:
+        before: the baseline.
+        after: the model beside it.
+        difference: of their outputs; None where the results do not hold it.
+    """
+    apart = [] if difference is None else [_difference_words(before.name, difference)]
     old = before.scores.r2_overall if before.scores else None
     new = after.scores.r2_overall if after.scores else None
     if old is not None and new is not None:
         fate = KEPT if new - old >= -LOSS_ALLOWED else LOST
         words = f"accuracy {fate} (R² {f.score(old)} to {f.score(new)}, {f.difference(old, new)})"
-        return fate, f"{words}; {apart}"
+        return fate, "; ".join([words, *apart])
+    if difference is None:
+        return UNKNOWN, f"accuracy and outputs not compared with {before.name}'s"
     if difference.of_scale is not None and difference.of_scale <= LIMITS["fp32"]:
-        return KEPT, f"accuracy {KEPT}: {apart}"
-    return UNKNOWN, apart
+        return KEPT, f"accuracy {KEPT}: {apart[0]}"
+    return UNKNOWN, apart[0]
 
 
 def _difference_words(baseline: str, difference: OutputDifference) -> str:
@@ -111,7 +153,7 @@ def _difference_words(baseline: str, difference: OutputDifference) -> str:
     )
 
 
-def _advice(rows: Sequence[Row], fate: str) -> str:
+def _advice(rows: Sequence[Row], fate: str, teller: str) -> str:
     faster = ", ".join(_where(row) for row in rows if row.verdict == FASTER)
     slower = ", ".join(_where(row) for row in rows if row.verdict == SLOWER)
     if not rows:
@@ -123,10 +165,7 @@ def _advice(rows: Sequence[Row], fate: str) -> str:
     if slower:
         return f"Not recommended: it is slower {slower}."
     if faster and fate == UNKNOWN:
-        return (
-            f"Recommended {faster}, if its outputs are good enough: validation=(inputs, targets) "
-            "tells."
-        )
+        return f"Recommended {faster}, if its outputs are good enough: {teller} tells."
     if faster:
         return f"Recommended {faster}."
     if all(row.verdict == NO_DIFFERENCE for row in rows):

@@ -2,8 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from spinn_edge.suite.output_difference import OutputDifference
-from spinn_edge.suite.recommendations import recommendations, size_words
+from spinn_edge.bench.evidence.output_difference import OutputDifference
+from spinn_edge.report.recommendations import recommendations, recorded_differences, size_words
+from spinn_edge.suite.documents import recommended
 from tests.unit.report.results import DENSE, DENSE_SCORES, PRUNED, PRUNED_SCORES, unavailable
 from tests.unit.suite.measurements import (
     AS_NOISY,
@@ -26,7 +27,7 @@ NO_DIFFERENCE = against(NOISY, AS_NOISY)
 
 
 def words_of(*rows, **options):
-    (words,) = recommendations(measured(*rows, **options))
+    (words,) = recommended(measured(*rows, **options))
     return words
 
 
@@ -127,7 +128,7 @@ def test_outputs_that_cannot_be_compared_say_why():
 
 def test_several_models_get_a_sentence_each():
     third = replace(BARE_PRUNED, name="third")
-    found = recommendations(
+    found = recommended(
         measured(FASTER, replace(SLOWER, bundle="third"), bundles=(BARE_DENSE, BARE_PRUNED, third))
     )
     assert [words.partition(" ")[0] for words in found] == ["pruned", "third"]
@@ -151,7 +152,7 @@ def test_size_is_said_with_its_direction(old, new, words):
 
 
 def test_one_model_gets_its_fastest_runtime():
-    found = recommendations(
+    found = recommended(
         measured(
             launched("dense", *SLOW, runtime="eager"),
             launched("dense", *FAST),
@@ -161,3 +162,21 @@ def test_one_model_gets_its_fastest_runtime():
     assert found == [
         "dense, batch 1: ort-cpu is the fastest of 2, 4.06× (4.00 to 4.12) ahead of eager"
     ]
+
+
+def test_results_without_outputs_say_so_and_name_the_command_that_tells():
+    (words,) = recommendations(measured(FASTER).result, {})
+    assert "; accuracy and outputs not compared with dense's. Recommended" in words
+    assert words.endswith("if its outputs are good enough: spinn-edge validate tells.")
+
+
+def test_differences_come_back_from_the_document_that_holds_them():
+    document = {"output_differences": {"pruned": {"max_abs": 0.25, "of_scale": 0.0125}}}
+    assert recorded_differences(document) == {"pruned": UNLIKE}
+    assert recorded_differences({}) == {}
+
+
+def test_scores_stand_alone_where_the_results_hold_no_outputs():
+    rated = measured(FASTER, bundles=(DENSE, PRUNED)).result
+    (words,) = recommendations(rated, {})
+    assert "accuracy lost (R² 0.8500 to 0.8300, -0.0200). Not recommended" in words

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from spinn_edge.bench.evidence.output_difference import output_difference
 from spinn_edge.core.golden import Golden
-from spinn_edge.suite.output_difference import output_difference
 
 X = np.ones((2, 3), np.float32)
 

@@ -1,0 +1,1 @@
+"""Charts of a report, as Vega-Lite specifications with their data inside (ADR 0018)."""

@@ -1,0 +1,1 @@
+"""Tables of results: what is compared, every latency, machines beside each other; LaTeX and CSV."""
