@@ -170,6 +170,12 @@ def test_stages_are_kept_resumed_and_rolled_back_to(
     assert "seed was 0 and is 5 now" in other.err
     assert Bundle.load(out).manifest.files_of("weights")[0].sha256 == weights
 
+    start = cli(*common, "--out", out, "--force", "--rollback", "0")
+    assert start.code == 0, start.err
+    begun = Bundle.load(out).manifest
+    assert begun.pruning is not None
+    assert (begun.pruning.rounds, begun.pruning.achieved) == ((), 0)
+
 
 def test_same_seed_gives_the_same_weights(
     cli: Cli, trained: Path, table: Path, tmp_path: Path
