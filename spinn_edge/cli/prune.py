@@ -104,8 +104,10 @@ def prune(
     from spinn_edge.cli.latency_target import read_wish
     from spinn_edge.cli.lesson import Columns
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.pruning_loaded import prune_loaded, refuse_without_rows
+    from spinn_edge.cli.pruning_order import Order
     from spinn_edge.cli.pruning_request import DEFAULT_EPOCHS, Typed, read_limits, read_request
-    from spinn_edge.cli.pruning_run import Order, prune_loaded, prune_taught, refuse_without_rows
+    from spinn_edge.cli.pruning_taught import prune_taught
     from spinn_edge.core.bundle import check_output_free
     from spinn_edge.core.errors import UsageError
     from spinn_edge.core.optional import require
@@ -169,10 +171,6 @@ def prune(
         resume=resume,
         rollback=rollback,
         gate=go.read_gate(gate_r2, gate_each, gate_loss, gate_parameters, gate_speedup),
-        gate_asked=any(
-            value is not None
-            for value in (gate_r2, gate_each, gate_loss, gate_parameters, gate_speedup)
-        ),
         force=force,
         input_shapes=parse_input_shapes(input_shape or []),
     )

@@ -13,7 +13,7 @@ from spinn_edge.core.errors import UsageError
 
 if TYPE_CHECKING:
     from spinn_edge.cli.lesson import Taught
-    from spinn_edge.pruning.continuation import Stages
+    from spinn_edge.pruning.staged.continuation import Stages
 
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on behind the last stage in OUT.stages.")
@@ -48,9 +48,9 @@ def open_stages(
         UsageError: both were asked for, or the stages are of another run.
     """
     from spinn_edge.core.bundle import sha256_of
-    from spinn_edge.pruning.continuation import Stages
-    from spinn_edge.pruning.stage_files import hash_weights
-    from spinn_edge.pruning.stages import StageStore
+    from spinn_edge.pruning.staged.continuation import Stages
+    from spinn_edge.pruning.staged.stage_files import hash_weights
+    from spinn_edge.pruning.staged.stages import StageStore
 
     if resume and rollback is not None:
         raise UsageError("--resume goes on and --rollback goes back; name one of them")

@@ -20,7 +20,7 @@ from spinn_edge.report.pruning import gate_remarks, gate_sheet
 from spinn_edge.report.sheet import Sheet
 
 if TYPE_CHECKING:
-    from spinn_edge.pruning.gate import GateResult
+    from spinn_edge.pruning.gates.gate import GateResult
     from spinn_edge.pruning.masks.compaction import CompactModel
 
 ZEROS = (

@@ -10,12 +10,12 @@ from torch import nn
 
 from spinn_edge.core.manifest import Scaling
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.continuation import Stages
 from spinn_edge.pruning.masks.applying import check_none_regrown, permanent_copy
 from spinn_edge.pruning.masks.compaction import CompactModel, compact
 from spinn_edge.pruning.masks.stage_state import load_state, to_stage
 from spinn_edge.pruning.masks.stages import MaskedModel, OnStage, StageState, mask_in_stages
 from spinn_edge.pruning.schedule import DEFAULT_TOLERANCE, CumulativeRow, Stage
+from spinn_edge.pruning.staged.continuation import Stages
 from spinn_edge.training.dataset import Split
 from spinn_edge.training.fitting import Epoch, Fit
 from spinn_edge.training.reference import Optimisation, fit_scaled

@@ -16,8 +16,8 @@ from spinn_edge.pruning.masks.applying import permanent_copy
 from spinn_edge.pruning.masks.record import MaskedStage
 from spinn_edge.pruning.masks.stages import StageState
 from spinn_edge.pruning.masks.weights import Masks, fit_masks, maskable_weights, masked_share
-from spinn_edge.pruning.stage_record import Stage, StageEpoch, StageRecord
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.stage_record import Stage, StageEpoch, StageRecord
+from spinn_edge.pruning.staged.stages import StageStore
 
 _MASK = "_mask"
 """Behind a weight's name; ``torch.nn.utils.prune`` keeps its mask under the same."""
@@ -34,7 +34,7 @@ class _Counted:
 
 
 def to_stage(state: StageState, given: nn.Module, request: Mapping[str, Any]) -> Stage:
-    """Return what :class:`spinn_edge.pruning.stages.StageStore` keeps of a stage.
+    """Return what :class:`spinn_edge.pruning.staged.stages.StageStore` keeps of a stage.
 
     Args:
         state: after the stage, or before the first.

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from spinn_edge.cli.app import main
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.stages import StageStore
 from spinn_edge.training import fitting
 from spinn_edge.training.fitting import evaluate
 from tests.unit.cli.conftest import Cli, Done

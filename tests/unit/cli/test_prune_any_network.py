@@ -214,7 +214,7 @@ def test_physics_is_learnt_and_checked_after_every_round(
     ("options", "message"),
     [
         (("--gate-r2", "0.9999"), "missed the gate: R² overall"),
-        (("--gate-loss", "0"), "missed the gate"),
+        (("--gate-each", "0.9999"), "missed the gate: R² of"),
         (("--gate-parameters", "1:10"), "missed the gate"),
     ],
 )

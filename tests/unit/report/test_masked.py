@@ -6,12 +6,12 @@ from torch import nn
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.manifest import Scores
 from spinn_edge.core.pruning_record import LayerAudit
-from spinn_edge.pruning.gate import GateResult, PruningGate, judge_scores
+from spinn_edge.pruning.gates.gate import GateResult, PruningGate, judge_scores
+from spinn_edge.pruning.gates.score_advice import after_masking
 from spinn_edge.pruning.layer_statistics import LayerStatistics
 from spinn_edge.pruning.masks.compaction import CompactModel
 from spinn_edge.pruning.masks.record import MaskedStage, Masking
 from spinn_edge.pruning.schedule import parse_schedule, verify_schedule
-from spinn_edge.pruning.score_advice import after_masking
 from spinn_edge.report.json_document import to_text
 from spinn_edge.report.masked import (
     compaction_words,

@@ -9,12 +9,12 @@ import torch
 from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.core.manifest import DataRecipe
 from spinn_edge.models.modules import linear_layers
-from spinn_edge.pruning.continuation import Stages
 from spinn_edge.pruning.masks.applying import count_regrown
 from spinn_edge.pruning.masks.reference import compact_on_rows, mask_on_rows
 from spinn_edge.pruning.masks.stages import MaskedModel
 from spinn_edge.pruning.schedule import parse_schedule
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.continuation import Stages
+from spinn_edge.pruning.staged.stages import StageStore
 from spinn_edge.training.dataset import Rows, Split
 from spinn_edge.training.fitting import Epoch
 from spinn_edge.training.reference import Optimisation, TrainedModel, predict, train_mlp

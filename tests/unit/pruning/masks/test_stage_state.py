@@ -14,7 +14,7 @@ from spinn_edge.pruning.masks.fine_tuning import fine_tune
 from spinn_edge.pruning.masks.stage_state import load_state, to_stage
 from spinn_edge.pruning.masks.stages import MaskedModel, StageState, mask_in_stages
 from spinn_edge.pruning.schedule import Stage, parse_schedule
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.stages import StageStore
 from spinn_edge.training.fitting import Fit
 from tests.unit.pruning.masks.networks import batches, mlp
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spinn_edge.core.pruning_record import PruningAudit
-from spinn_edge.pruning.score_advice import ScoreAdvice
+from spinn_edge.pruning.gates.score_advice import ScoreAdvice
 
 
 def after_pruning(audit: PruningAudit, finetune_epochs: int) -> ScoreAdvice:

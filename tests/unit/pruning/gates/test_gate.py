@@ -9,8 +9,8 @@ import pytest
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import Scores
 from spinn_edge.core.pruning_record import LayerAudit, LeftAlone, PruningAudit, RoundAudit
-from spinn_edge.pruning.gate import GateCheck, GateResult, PruningGate, judge, judge_scores
-from spinn_edge.pruning.score_advice import after_masking
+from spinn_edge.pruning.gates.gate import GateCheck, GateResult, PruningGate, judge, judge_scores
+from spinn_edge.pruning.gates.score_advice import after_masking
 
 AUDIT = PruningAudit(
     requested=0.685,

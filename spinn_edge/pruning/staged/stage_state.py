@@ -14,8 +14,8 @@ from spinn_edge.core.pruning_record import GroupPlan, RoundAudit
 from spinn_edge.models.cutting import cut
 from spinn_edge.pruning.layer_statistics import layer_statistics
 from spinn_edge.pruning.rounds import RoundState, count
-from spinn_edge.pruning.stage_record import Stage, StageEpoch, StageRecord
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.stage_record import Stage, StageEpoch, StageRecord
+from spinn_edge.pruning.staged.stages import StageStore
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -29,7 +29,7 @@ class _Progress:
 
 
 def to_stage(state: RoundState[M], request: Mapping[str, Any]) -> Stage:
-    """Return what :class:`spinn_edge.pruning.stages.StageStore` keeps of a round.
+    """Return what :class:`spinn_edge.pruning.staged.stages.StageStore` keeps of a round.
 
     Args:
         state: after the round.
