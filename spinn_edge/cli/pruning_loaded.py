@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from spinn_edge.cli.learning_options import compile_words
 from spinn_edge.cli.output import EpochProgress, Printer
 from spinn_edge.cli.pruning_order import Order
 from spinn_edge.cli.pruning_timing import latency_target, timed
@@ -12,15 +13,17 @@ from spinn_edge.cli.pruning_verdict import raise_for_verdict, show_audit, show_u
 from spinn_edge.cli.train import end_training
 from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.core.words import dashed
+from spinn_edge.export.golden import GoldenInputs
 
 if TYPE_CHECKING:
     import torch
 
     from spinn_edge.core.tensors import TensorSpec
+    from spinn_edge.export.golden import GoldenMaker
     from spinn_edge.models.loading import LoadedModel
 
 
-def refuse_without_rows(order: Order, columns: Sequence[object]) -> None:
+def refuse_without_rows(order: Order, columns: Sequence[object], loaders: str | None) -> None:
     """Refuse what only a table can do where none was named.
 
     Raises:
@@ -31,6 +34,12 @@ def refuse_without_rows(order: Order, columns: Sequence[object]) -> None:
             "columns, --validation, --test, --distil and physics are for the rows of --data; name "
             "a CSV file with it, or leave them out"
         )
+    tuning = (order.schedule, order.typed.finetune_epochs, order.patience, order.compiled or None)
+    if loaders is None and any(value not in (None, ()) for value in tuning):
+        raise UsageError(
+            "--schedule, --finetune-epochs, --patience and --compile are for tuning, and without "
+            "--data or --loaders nothing is tuned; name one of them, or use --rounds"
+        )
     if order.resume or order.rollback is not None:
         raise UsageError("stages are kept for runs on the rows of --data; name it as before")
 
@@ -40,7 +49,7 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
     import torch
 
     from spinn_edge.export.bundling import ExportRequest, write_bundle
-    from spinn_edge.export.pruned import as_pruned, with_earlier
+    from spinn_edge.export.pruned import as_pruned, before_pruning, with_earlier
     from spinn_edge.export.shapes import input_specs
     from spinn_edge.models.loading import load_model
     from spinn_edge.pruning.rounds import RoundEvents, prune_in_rounds
@@ -76,9 +85,14 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
                     order.device,
                     request,
                     finetune_epochs=order.epochs,
+                    schedule=order.schedule,
+                    patience=order.patience,
+                    min_delta=order.min_delta,
+                    compiled=order.compiled,
                     events=RoundEvents(
                         on_round=lambda number, plan: progress.begin(
-                            f"round {number}, {dashed(plan.widths)}", order.epochs
+                            f"round {number}, {dashed(plan.widths)}",
+                            order.schedule[number - 1].epochs if order.schedule else order.epochs,
                         )
                     ),
                     on_epoch=progress.advance,
@@ -89,10 +103,13 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
             small,
             order.out,
             ExportRequest(input_shapes=specs),
+            golden=_golden_of(loaded),
+            training=before_pruning(loaded),
             pruning=audit,
             force=order.force,
         )
     show_audit(audit, printer)
+    printer.show(*compile_words(pruned.fits))
     verdict = show_unscored(order, audit, printer)
     end_training(printer, bundle, interrupted=pruned.interrupted)
     raise_for_verdict(order, audit, verdict)
@@ -112,6 +129,16 @@ def _example_of(
         torch.randn([8 if size is None else size for size in spec.shape], generator=generator)
         for spec in specs
     )
+
+
+def _golden_of(loaded: LoadedModel) -> GoldenMaker | None:
+    """Return a maker of the inputs that the model's bundle has; None where it came without."""
+    if loaded.bundle is None:
+        return None
+    inputs = GoldenInputs(
+        arrays=loaded.bundle.golden().inputs, source=loaded.bundle.manifest.golden_source
+    )
+    return lambda specs, rows: inputs
 
 
 def _call_loaders(reference: str) -> tuple[Any, Any, Any]:

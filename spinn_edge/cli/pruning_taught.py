@@ -113,14 +113,18 @@ def prune_taught(
         )
     printer.show(*compile_words(pruned.fits))
     show_audit(audit, printer)
+    if pruned.interrupted:  # leaves here: what was not finished is not judged
+        end_training(printer, bundle, interrupted=True)
     verdict = show_scores(order, bundle, before, printer)
-    end_training(printer, bundle, interrupted=pruned.interrupted)
+    end_training(printer, bundle, interrupted=False)
     raise_for_verdict(order, audit, verdict, checks)
 
 
 def _stages(order: Order, data: Path, taught: Taught, printer: Printer) -> Stages:
     request = decisive(
         order.typed,
+        order.request,
+        order.schedule,
         epochs=order.epochs,
         patience=order.patience,
         min_delta=order.min_delta,

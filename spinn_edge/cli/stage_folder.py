@@ -23,6 +23,30 @@ Rollback = Annotated[
 ]
 
 
+def refuse_taken(out: Path, *, force: bool, goes_on: bool) -> None:
+    """Refuse early what the bundle's folder would refuse late.
+
+    Args:
+        out: bundle that the run writes.
+        force: replace one that is there.
+        goes_on: the run goes on from its stages, which --force leaves alone.
+
+    Raises:
+        BundleError: something is at ``out``, or nothing can be written beside it.
+    """
+    from spinn_edge.core.bundle import check_output_free
+    from spinn_edge.core.errors import BundleError
+
+    try:
+        check_output_free(out, force=force)
+    except BundleError as exc:
+        if force or not goes_on:
+            raise
+        raise BundleError(
+            f"{exc}; --force replaces the bundle and keeps the stages in {out.name}.stages"
+        ) from exc
+
+
 def open_stages(
     out: Path,
     data: Path,

@@ -117,7 +117,7 @@ def prune_on_rows(
 
     def after_round(state: RoundState[nn.Module]) -> None:
         if stages is not None:
-            stages.keep(to_stage(state, stages.request))
+            stages.keep(to_stage(state, given, stages.request))
         shown = physical(state.module) if state.number else module
         events.after_round(replace(state, module=shown))
 

@@ -38,7 +38,7 @@ def schedule_sheet(rows: Sequence[CumulativeRow], start: float = 0.0) -> Sheet:
         start: share that is gone before the first.
     """
     return Sheet(
-        title="Schedule: each ratio is a share of the weights that are left",
+        title="Schedule: each ratio is a share of what is left",
         head=(">stage", ">ratio", ">epochs", ">learning rate", ">cumulative"),
         lines=tuple(
             (

@@ -28,11 +28,12 @@ class _Progress:
     rounds: tuple[RoundAudit, ...]
 
 
-def to_stage(state: RoundState[M], request: Mapping[str, Any]) -> Stage:
+def to_stage(state: RoundState[M], given: nn.Module, request: Mapping[str, Any]) -> Stage:
     """Return what :class:`spinn_edge.pruning.staged.stages.StageStore` keeps of a round.
 
     Args:
         state: after the round.
+        given: the network that the run began with, for the widths before.
         request: what decides the outcome of the run, by name.
     """
     audit = state.audits[-1] if state.audits else None
@@ -46,7 +47,7 @@ def to_stage(state: RoundState[M], request: Mapping[str, Any]) -> Stage:
         plan=encode(_Progress(groups=state.plan, rounds=state.audits)),
         history=tuple(map(StageEpoch.of, fit.history)) if fit else (),
         duration_s=(audit.duration_s or 0.0) if audit else 0.0,
-        layers=layer_statistics(state.module),
+        layers=layer_statistics(state.module, layer_statistics(given)),
         score={"validation_loss": audit.score if audit else None},
     )
     return Stage(record=record, weights=state.module.state_dict())
