@@ -14,7 +14,7 @@ from torch import nn
 
 from spinn_edge.core.errors import BundleError, IncompatibleBundleError, UsageError
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning import stages as stages_module
+from spinn_edge.pruning.staged import stages as stages_module
 from spinn_edge.pruning.layer_statistics import layer_statistics
 from spinn_edge.pruning.staged.stage_files import RECORD_NAME, WEIGHTS_NAME, hash_weights
 from spinn_edge.pruning.staged.stage_record import Stage, StageEpoch, StageRecord
