@@ -136,8 +136,8 @@ def _networks(
     from spinn_edge.models.cutting import cut
     from spinn_edge.models.modules import MLP
     from spinn_edge.pruning.graph.chain import chain_groups
-    from spinn_edge.pruning.mlp_plan import plan_mlp
     from spinn_edge.pruning.targets.flops import even_plans
+    from spinn_edge.pruning.targets.mlp_plan import plan_mlp
 
     torch.manual_seed(0)
     dense = MLP(WIDTHS, "tanh").eval()

@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--milling",
         type=Path,
-        default=os.environ.get(MILLING_VARIABLE) and Path(os.environ[MILLING_VARIABLE]),
+        default=os.environ.get(MILLING_VARIABLE) or None,
         help=f"folder with the NASA milling data; else {MILLING_VARIABLE}",
     )
     parser.add_argument("--out", type=Path, help="folder to write the tables and the machine into")

@@ -14,6 +14,7 @@ FAST = "demo-fast"
 STEP_GAIN = 1.5
 STEP_SUBJECTS = ("allen-cahn", "demo")
 STEP_LAUNCHES = 5
+REASON_PRINTED = "the reason is printed"
 
 
 def latency(shop: Workshop) -> Section:
@@ -97,17 +98,46 @@ def step_figure(document: Any, subject: str, wanted: str) -> Figure:
     if found["speedup"] is None:
         return unmeasured(name, wanted, found["reason"] or found["status"])
     gain, between = found["speedup"]["ratio"], found["speedup"]["interval"]
-    reasons = [
-        text
-        for text in document["remarks"]
-        if text.startswith(f"{subject}: ") and "Measured (" in text
-    ]
     interval = "" if between is None else f" ({between['low']:.2f} to {between['high']:.2f})"
-    said = "" if gain >= STEP_GAIN else f"; {'reason printed' if reasons else 'no reason printed'}"
+    reason = "" if gain >= STEP_GAIN else step_reason(document, subject)
     return Figure(
         name=name,
         wanted=wanted,
         measured=f"{gain:.2f} ×{interval}; compile time apart, "
-        f"{found['first_gradient_s']:.1f} s{said}",
-        met=gain >= STEP_GAIN or bool(reasons),
+        f"{found['first_gradient_s']:.1f} s" + (reason and f"; {reason}"),
+        met=gain >= STEP_GAIN or reason == REASON_PRINTED,
     )
+
+
+def step_reason(document: Any, subject: str) -> str:
+    """Say whether a measured reason was printed that can be one.
+
+    It is taken from one launch of each way. Where these two differ by the gain that is missing, it
+    explains nothing: the machine was not the same for both.
+    """
+    printed = [
+        text
+        for text in document["remarks"]
+        if text.startswith(f"{subject}: ") and "Measured (" in text
+    ]
+    if not printed:
+        return "no reason printed"
+    eager_s, compiled_s = (_profiled_s(document, subject, way) for way in ("autograd", "compiled"))
+    if eager_s / compiled_s >= STEP_GAIN:
+        return (
+            f"the reason printed is of launches that gained {eager_s / compiled_s:.2f} ×: the "
+            "machine did something else; measure again"
+        )
+    return REASON_PRINTED
+
+
+def _profiled_s(document: Any, subject: str, way: str) -> float:
+    """Return the mean step of the launch that a reason is taken from."""
+    (row,) = [
+        row for row in document["rows"] if (row["subject"]["name"], row["way"]) == (subject, way)
+    ]
+    launch = next(launch for launch in row["launches"] if launch["shares"] is not None)
+    pairs = list(zip(launch["samples_s"], launch["sample_steps"], strict=True))
+    total_s: float = sum(mean_s * count for mean_s, count in pairs)
+    steps: int = sum(count for _, count in pairs)
+    return total_s / steps

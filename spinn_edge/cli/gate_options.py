@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from spinn_edge.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from spinn_edge.pruning.gate import GateResult, PruningGate
+    from spinn_edge.pruning.gates.gate import GateResult, PruningGate
 
 GateR2 = Annotated[
     float | None,
@@ -39,23 +40,34 @@ def read_gate(
     parameters: str | None = None,
     speedup: float | None = None,
 ) -> PruningGate:
-    """Return the gate that was typed, the usual limits where nothing was.
+    """Return the gate that was typed: it asks for nothing else.
 
     Raises:
         UsageError: a limit that nothing could hold, or that is no number.
     """
-    from spinn_edge.pruning.gate import PruningGate
+    from spinn_edge.pruning.gates.gate import PruningGate
 
     for option, limit in (("--gate-r2", r2), ("--gate-each", each)):
         if limit is not None and not limit < 1:
             raise UsageError(f"{option} {limit:g}: R² is at most 1; name a limit below 1")
-    usual = PruningGate()
     return PruningGate(
-        min_r2=usual.min_r2 if r2 is None else r2,
-        min_r2_each=usual.min_r2_each if each is None else each,
+        min_r2=r2,
+        min_r2_each=each,
         max_r2_loss=loss,
         parameter_range=None if parameters is None else _range(parameters),
         min_speedup=speedup,
+    )
+
+
+def with_usual(gate: PruningGate) -> PruningGate:
+    """Return a gate to show: the usual limits of R² stand where none was typed."""
+    from spinn_edge.pruning.gates.gate import PruningGate
+
+    usual = PruningGate()
+    return replace(
+        gate,
+        min_r2=usual.min_r2 if gate.min_r2 is None else gate.min_r2,
+        min_r2_each=usual.min_r2_each if gate.min_r2_each is None else gate.min_r2_each,
     )
 
 

@@ -23,10 +23,11 @@ def inspect(
 ) -> None:
     """Show a model's size, widths, pruning audit, scores and files."""
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.pruning_verdict import show_audit
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.report.console import files_table, manifest_table, scores_table
     from spinn_edge.report.json_document import inspection_document, to_text
-    from spinn_edge.report.pruning import audit_table, statistics_sheet
+    from spinn_edge.report.pruning import statistics_sheet
 
     printer = Printer(json)
     load = o.load_options(
@@ -39,7 +40,7 @@ def inspect(
         manifest = bundle.manifest
         printer.show(manifest_table(manifest, bundle.name))
         if manifest.pruning:
-            printer.show(audit_table(manifest.pruning))
+            show_audit(manifest.pruning, printer)
         if layers:
             from spinn_edge.models.loading import module_of
             from spinn_edge.pruning.layer_statistics import layer_statistics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -15,7 +15,6 @@ from spinn_edge.core.words import dashed
 if TYPE_CHECKING:
     from torch import nn
 
-    from spinn_edge.bench.processes.contenders import Contender
     from spinn_edge.bench.understanding.latency_probe import LatencyProbe
     from spinn_edge.cli.output import Printer
     from spinn_edge.core.bundle import Bundle
@@ -134,7 +133,7 @@ class LatencyTarget:
         return choose_widths(
             self._dense,
             goal=self._wish.goal,
-            measure=self._probe(self._variants.at),
+            measure=self._probe(self._variants.at, self._wish.launches),
             count=lambda widths: round(amount(widths)),
             multiples=multiples,
             floors=[bound.floor for bound in limited],
@@ -151,7 +150,7 @@ class LatencyTarget:
             self._dense: self._variants.at(self._dense),
             widths: self._variants.write(pruned, "pruned"),
         }
-        probe = replace(self._probe(found.__getitem__), launches=_FINAL_LAUNCHES)
+        probe = self._probe(found.__getitem__, _FINAL_LAUNCHES)
         before, after = probe([self._dense, widths])
         wish, goal_s, reached = self._wish, None, None
         where = f"{wish.runtime}, batch {wish.batch}"
@@ -176,15 +175,17 @@ class LatencyTarget:
             reached=reached,
         )
 
-    def _probe(self, bundle_at: Callable[[tuple[int, ...]], Bundle]) -> LatencyProbe:
+    def _probe(self, bundle_at: Callable[[tuple[int, ...]], Bundle], launches: int) -> LatencyProbe:
         from spinn_edge.bench.understanding.latency_probe import LatencyProbe
 
         return LatencyProbe(
             bundle_at=bundle_at,
             runtime=self._wish.runtime,
             batch=self._wish.batch,
-            launches=self._wish.launches,
-            on_launch=self._launched,
+            launches=launches,
+            on_launch=lambda contender, launch: self._printer.say(
+                f"launch {launch} of {launches}: {contender.label}"
+            ),
         )
 
     def _announce(self, number: int, widths: Sequence[tuple[int, ...]]) -> None:
@@ -193,9 +194,6 @@ class LatencyTarget:
             f"{self._wish.batch}, {self._wish.launches} launches each, narrowest "
             f"{dashed(min(widths))}"
         )
-
-    def _launched(self, contender: Contender, launch: int) -> None:
-        self._printer.say(f"launch {launch} of {self._wish.launches}: {contender.label}")
 
 
 def _machine() -> str:

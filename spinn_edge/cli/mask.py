@@ -91,13 +91,12 @@ def mask(
     from spinn_edge.cli.train import end_training
     from spinn_edge.core.bundle import check_output_free
     from spinn_edge.core.optional import require
-    from spinn_edge.pruning.gate import PruningGate
     from spinn_edge.pruning.schedule import parse_schedule, verify_schedule
     from spinn_edge.report.masked import compaction_words, schedule_sheet
 
     printer = Printer(json, markdown)
     stages = parse_schedule(schedule)
-    gate = go.read_gate(gate_r2, gate_each, gate_loss)
+    limits = go.read_gate(gate_r2, gate_each, gate_loss)
     compact_out = out.with_name(f"{out.name}-compact") if compact else None
     for folder in (out, *([compact_out] if compact_out else [])):
         check_output_free(folder, force=force)
@@ -107,7 +106,7 @@ def mask(
     from spinn_edge.export.learned import score_learned
     from spinn_edge.pruning.masks.files import masks_of
     from spinn_edge.pruning.masks.weights import masked_share
-    from spinn_edge.pruning.stage_files import hash_weights
+    from spinn_edge.pruning.staged.stage_files import hash_weights
 
     taught = open_lesson(
         model,
@@ -158,7 +157,7 @@ def mask(
         small, found = write_compact(taught, masked, compact_out, force=force, printer=printer)
         bundles += [] if small is None else [small]
         printer.show(compaction_words(found, compact_out.name))
-    verdict = show_masked(printer, masked.masking, before, written, gate)
+    verdict = show_masked(printer, masked.masking, before, written, go.with_usual(limits))
     results = (
         time_beside_given(taught, bundles, launches, printer)
         if bench and not masked.interrupted
@@ -168,5 +167,4 @@ def mask(
     for made in bundles[1:]:
         printer.show(f"wrote {made.root}")
     end_training(printer, written, interrupted=masked.interrupted)
-    limits = PruningGate(min_r2=gate_r2, min_r2_each=gate_each, max_r2_loss=gate_loss)
     raise_for_limits(limits, before, written, masked.masking)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from spinn_edge.core.bundle import Bundle
     from spinn_edge.core.manifest import Scores
     from spinn_edge.models.modules import MLP
-    from spinn_edge.pruning.continuation import Stages
-    from spinn_edge.pruning.gate import GateResult, PruningGate
+    from spinn_edge.pruning.gates.gate import GateResult, PruningGate
     from spinn_edge.pruning.masks.record import Masking
     from spinn_edge.pruning.masks.stages import MaskedModel, StageState
     from spinn_edge.pruning.schedule import CumulativeRow, Stage
+    from spinn_edge.pruning.staged.continuation import Stages
 
 
 def schedule_text(stages: tuple[Stage, ...]) -> str:
@@ -78,8 +78,8 @@ def show_masked(
     printer: Printer, masking: Masking, before: Scores, written: Bundle, gate: PruningGate
 ) -> GateResult:
     """Show stages, scores and the gate's verdict."""
-    from spinn_edge.pruning.gate import judge_scores
-    from spinn_edge.pruning.score_advice import after_masking
+    from spinn_edge.pruning.gates.gate import judge_scores
+    from spinn_edge.pruning.gates.score_advice import after_masking
     from spinn_edge.report.console import scores_table
     from spinn_edge.report.masked import left_alone_words, stages_sheet
     from spinn_edge.report.pruning import gate_remarks, gate_sheet
@@ -109,8 +109,8 @@ def raise_for_limits(
         PruningError: says which; the network is written all the same.
     """
     from spinn_edge.cli.gate_options import raise_for_gate
-    from spinn_edge.pruning.gate import judge_scores
-    from spinn_edge.pruning.score_advice import after_masking
+    from spinn_edge.pruning.gates.gate import judge_scores
+    from spinn_edge.pruning.gates.score_advice import after_masking
 
     advice = after_masking(masking.pattern)
     raise_for_gate(judge_scores(limits, before, _scores(written), advice))

@@ -104,15 +104,18 @@ def prune(
     from spinn_edge.cli.latency_target import read_wish
     from spinn_edge.cli.lesson import Columns
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.pruning_loaded import prune_loaded, refuse_without_rows
+    from spinn_edge.cli.pruning_order import Order
     from spinn_edge.cli.pruning_request import DEFAULT_EPOCHS, Typed, read_limits, read_request
-    from spinn_edge.cli.pruning_run import Order, prune_loaded, prune_taught, refuse_without_rows
-    from spinn_edge.core.bundle import check_output_free
+    from spinn_edge.cli.pruning_taught import prune_taught
+    from spinn_edge.cli.stage_folder import refuse_taken
     from spinn_edge.core.errors import UsageError
     from spinn_edge.core.optional import require
     from spinn_edge.export.shapes import parse_input_shapes
+    from spinn_edge.report.masked import schedule_sheet
 
     printer = Printer()
-    check_output_free(out, force=force)
+    refuse_taken(out, force=force, goes_on=resume or rollback is not None)
     require("torch", extra="export")
     if data is not None and loaders is not None:
         raise UsageError("--data and --loaders both say what to learn from; name one")
@@ -138,7 +141,9 @@ def prune(
         tolerance=tolerance,
         seed=seed,
     )
-    request, stages = read_request(typed, latency=wish is not None and wish.goal is not None)
+    request, schedule_rows = read_request(typed, latency=wish is not None and wish.goal is not None)
+    if schedule_rows:
+        printer.show(schedule_sheet(schedule_rows).to_rich())
     order = Order(
         model=model,
         out=out,
@@ -150,7 +155,7 @@ def prune(
         ),
         typed=typed,
         request=request,
-        schedule=stages,
+        schedule=tuple(row.stage for row in schedule_rows),
         wish=wish,
         epochs=DEFAULT_EPOCHS if finetune_epochs is None else finetune_epochs,
         patience=patience,
@@ -169,15 +174,11 @@ def prune(
         resume=resume,
         rollback=rollback,
         gate=go.read_gate(gate_r2, gate_each, gate_loss, gate_parameters, gate_speedup),
-        gate_asked=any(
-            value is not None
-            for value in (gate_r2, gate_each, gate_loss, gate_parameters, gate_speedup)
-        ),
         force=force,
         input_shapes=parse_input_shapes(input_shape or []),
     )
     if data is None:
-        refuse_without_rows(order, (validation, test, targets, features, ignore, group))
+        refuse_without_rows(order, (validation, test, targets, features, ignore, group), loaders)
         prune_loaded(order, loaders, printer)
         return
     columns = Columns(targets=targets, features=features, ignore=ignore, group=group)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import nn
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from spinn_edge.cli.output import Printer
     from spinn_edge.core.pruning_record import PruningAudit
     from spinn_edge.training.physics.lesson import PhysicsLesson
+    from spinn_edge.training.physics.terms import ResidualFunction
 
 
 class PhysicsChecks:
@@ -42,12 +44,13 @@ class PhysicsChecks:
         questions = PhysicsQuestions(
             derivatives=physics.derivatives,
             monotone=physics.monotone,
-            residual=physics.residual,
+            residual=None if physics.residual is None else _on_tensors(physics.residual),
         )
         lesson = taught.lesson
         self._check = make_module_check(
             questions, recipe_names(lesson.recipe), lesson.split.held_out.features
         )
+        self._check(self._given, self._given)  # a function that fails does so before the training
 
     def look(self, number: int, module: nn.Module) -> None:
         """Check the network after a round, from raw features to physical units."""
@@ -69,3 +72,18 @@ class PhysicsChecks:
             for number, one in enumerate(audit.rounds, start=1)
         )
         return replace(audit, rounds=tuple(rounds))
+
+
+def _on_tensors(function: ResidualFunction) -> Callable[[Any, Any, Mapping[str, Any]], Any]:
+    """Return the user's function of tensors, as training calls it, as one of arrays."""
+    import torch
+
+    def residual(x: Any, y: Any, derivatives: Mapping[str, Any]) -> Any:
+        found = function(
+            torch.from_numpy(x),
+            torch.from_numpy(y),
+            {name: torch.from_numpy(values) for name, values in derivatives.items()},
+        )
+        return found.detach().numpy() if isinstance(found, torch.Tensor) else found
+
+    return residual

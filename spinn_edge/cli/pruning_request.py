@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spinn_edge.cli.user_function import import_function
@@ -13,7 +13,7 @@ from spinn_edge.core.errors import UsageError
 if TYPE_CHECKING:
     from spinn_edge.pruning.criteria.importance import Importance
     from spinn_edge.pruning.request import PruningRequest
-    from spinn_edge.pruning.schedule import Stage
+    from spinn_edge.pruning.schedule import CumulativeRow, Stage
     from spinn_edge.pruning.targets.limits import Limits
 
 DEFAULT_TARGET = 0.685
@@ -87,8 +87,10 @@ class Typed:
     seed: int
 
 
-def read_request(typed: Typed, *, latency: bool) -> tuple[PruningRequest, tuple[Stage, ...]]:
-    """Return the request and its schedule, verified before anything is trained.
+def read_request(
+    typed: Typed, *, latency: bool
+) -> tuple[PruningRequest, tuple[CumulativeRow, ...]]:
+    """Return the request, and what its schedule reaches, verified before anything is trained.
 
     Args:
         typed: what was typed.
@@ -102,7 +104,7 @@ def read_request(typed: Typed, *, latency: bool) -> tuple[PruningRequest, tuple[
     from spinn_edge.pruning.schedule import parse_schedule, verify_schedule
 
     shares: tuple[float, ...] = ()
-    stages: tuple[Stage, ...] = ()
+    rows: tuple[CumulativeRow, ...] = ()
     target = DEFAULT_TARGET if typed.target is None or latency else typed.target
     if typed.schedule is not None:
         if typed.rounds is not None or typed.finetune_epochs is not None or latency:
@@ -110,14 +112,15 @@ def read_request(typed: Typed, *, latency: bool) -> tuple[PruningRequest, tuple[
                 "--schedule says rounds, epochs and learning rates itself; leave out --rounds and "
                 "--finetune-epochs, and use --rounds with a latency"
             )
-        stages = parse_schedule(typed.schedule)
-        rows = verify_schedule(stages, typed.target, typed.tolerance)
+        rows = verify_schedule(parse_schedule(typed.schedule), typed.target, typed.tolerance)
         shares = tuple(row.cumulative for row in rows)
         target = shares[-1]
+    if typed.allocation == "per-layer" and not typed.limits.keep:
+        raise UsageError("--allocation per-layer takes its shares from --keep LAYER=X; name some")
     request = PruningRequest(
         target=target,
         by="latency" if latency else typed.by,
-        rounds=(len(stages) or DEFAULT_ROUNDS) if typed.rounds is None else typed.rounds,
+        rounds=(len(rows) or DEFAULT_ROUNDS) if typed.rounds is None else typed.rounds,
         shares=shares,
         allocation=typed.allocation,
         importance=read_importance(typed.importance),
@@ -125,10 +128,26 @@ def read_request(typed: Typed, *, latency: bool) -> tuple[PruningRequest, tuple[
         tolerance=typed.tolerance,
         seed=typed.seed,
     )
-    return request, stages
+    return request, rows
 
 
-def decisive(typed: Typed, **others: object) -> dict[str, object]:
-    """Return what decides the outcome of a run, by name, for its stages on disk."""
-    named = {field.name: getattr(typed, field.name) for field in fields(typed)}
-    return {**named, "limits": encode(typed.limits), **others}
+def decisive(
+    typed: Typed, request: PruningRequest, schedule: Sequence[Stage], **others: object
+) -> dict[str, object]:
+    """Return what decides the outcome of a run, by name, for its stages on disk.
+
+    What was typed and what holds without being typed are the same run.
+    """
+    return {
+        "target": request.target,
+        "by": request.by,
+        "shares": list(request.cumulative_shares),
+        "schedule": encode(tuple(schedule)),
+        "allocation": request.allocation,
+        "importance": typed.importance,
+        "limits": encode(request.limits),
+        "tolerance": request.tolerance,
+        "learning_rate": typed.learning_rate,
+        "seed": request.seed,
+        **others,
+    }

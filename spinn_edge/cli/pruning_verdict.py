@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spinn_edge.cli.gate_options import raise_for_gate
@@ -10,12 +9,12 @@ from spinn_edge.core.errors import PruningError
 
 if TYPE_CHECKING:
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.pruning_order import Order
     from spinn_edge.cli.pruning_physics import PhysicsChecks
-    from spinn_edge.cli.pruning_run import Order
     from spinn_edge.core.bundle import Bundle
     from spinn_edge.core.manifest import Scores
     from spinn_edge.core.pruning_record import PruningAudit
-    from spinn_edge.pruning.gate import GateResult
+    from spinn_edge.pruning.gates.gate import GateResult, PruningGate
 
 
 def show_audit(audit: PruningAudit, printer: Printer) -> None:
@@ -33,45 +32,47 @@ def show_audit(audit: PruningAudit, printer: Printer) -> None:
 
 
 def show_scores(order: Order, bundle: Bundle, before: Scores, printer: Printer) -> GateResult:
-    """Show the scores before and after, and the gate's verdict."""
-    from spinn_edge.pruning.gate import judge
+    """Show the scores before and after, and a verdict on them; return that on what was typed."""
+    from spinn_edge.cli.gate_options import with_usual
     from spinn_edge.report.console import scores_table
+    from spinn_edge.report.pruning import gate_remarks, gate_sheet
     from spinn_edge.report.remarks import score_remarks
 
     training, audit = bundle.manifest.training, bundle.manifest.pruning
     assert training is not None
     assert audit is not None
-    printer.show(scores_table(before, "Before pruning"))
+    after = training.scores
+    shown = _judge(order, with_usual(order.gate), before, after, audit)
     printer.show(
-        scores_table(training.scores, "After pruning"),
-        *score_remarks(training.scores, bundle.name),
+        scores_table(before, "Before pruning"),
+        scores_table(after, "After pruning"),
+        *score_remarks(after, bundle.name),
+        gate_sheet(shown).to_rich(),
+        *gate_remarks(shown),
     )
-    verdict = judge(
-        order.gate, before, training.scores, audit, _speedup(audit), finetune_epochs=order.epochs
-    )
-    return _shown(verdict, printer)
+    return _judge(order, order.gate, before, after, audit)
 
 
 def show_unscored(order: Order, audit: PruningAudit, printer: Printer) -> GateResult:
-    """Show the gate's verdict on a network without scores; R² counts only if it was asked for."""
-    from spinn_edge.pruning.gate import PruningGate, judge
-
-    usual = PruningGate()
-    gate = order.gate
-    if (gate.min_r2, gate.min_r2_each) == (usual.min_r2, usual.min_r2_each):
-        gate = replace(gate, min_r2=None, min_r2_each=None)
-    return _shown(judge(gate, None, None, audit, _speedup(audit)), printer)
-
-
-def _speedup(audit: PruningAudit) -> float | None:
-    return None if audit.latency is None else audit.latency.speedup
-
-
-def _shown(verdict: GateResult, printer: Printer) -> GateResult:
+    """Show a verdict on a network without scores: R² counts only if it was asked for."""
     from spinn_edge.report.pruning import gate_remarks, gate_sheet
 
+    verdict = _judge(order, order.gate, None, None, audit)
     printer.show(gate_sheet(verdict).to_rich(), *gate_remarks(verdict))
     return verdict
+
+
+def _judge(
+    order: Order,
+    gate: PruningGate,
+    before: Scores | None,
+    after: Scores | None,
+    audit: PruningAudit,
+) -> GateResult:
+    from spinn_edge.pruning.gates.gate import judge
+
+    speedup = None if audit.latency is None else audit.latency.speedup
+    return judge(gate, before, after, audit, speedup, finetune_epochs=order.epochs)
 
 
 def raise_for_verdict(
@@ -90,7 +91,7 @@ def raise_for_verdict(
             "the network is written, but it missed the latency; measure again with more "
             "--launches, or ask for a lower --latency-us"
         )
-    if order.gate_asked:
+    if order.rollback is None:  # a stage that was gone back to is what was asked for
         raise_for_gate(verdict)
     if checks is not None and not checks.passed:
         raise PruningError(

@@ -13,7 +13,7 @@ from spinn_edge.core.errors import UsageError
 
 if TYPE_CHECKING:
     from spinn_edge.cli.lesson import Taught
-    from spinn_edge.pruning.continuation import Stages
+    from spinn_edge.pruning.staged.continuation import Stages
 
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on behind the last stage in OUT.stages.")
@@ -21,6 +21,30 @@ Resume = Annotated[
 Rollback = Annotated[
     int | None, typer.Option(help="Write the network of this stage, 0 for the given one.")
 ]
+
+
+def refuse_taken(out: Path, *, force: bool, goes_on: bool) -> None:
+    """Refuse early what the bundle's folder would refuse late.
+
+    Args:
+        out: bundle that the run writes.
+        force: replace one that is there.
+        goes_on: the run goes on from its stages, which --force leaves alone.
+
+    Raises:
+        BundleError: something is at ``out``, or nothing can be written beside it.
+    """
+    from spinn_edge.core.bundle import check_output_free
+    from spinn_edge.core.errors import BundleError
+
+    try:
+        check_output_free(out, force=force)
+    except BundleError as exc:
+        if force or not goes_on:
+            raise
+        raise BundleError(
+            f"{exc}; --force replaces the bundle and keeps the stages in {out.name}.stages"
+        ) from exc
 
 
 def open_stages(
@@ -48,9 +72,9 @@ def open_stages(
         UsageError: both were asked for, or the stages are of another run.
     """
     from spinn_edge.core.bundle import sha256_of
-    from spinn_edge.pruning.continuation import Stages
-    from spinn_edge.pruning.stage_files import hash_weights
-    from spinn_edge.pruning.stages import StageStore
+    from spinn_edge.pruning.staged.continuation import Stages
+    from spinn_edge.pruning.staged.stage_files import hash_weights
+    from spinn_edge.pruning.staged.stages import StageStore
 
     if resume and rollback is not None:
         raise UsageError("--resume goes on and --rollback goes back; name one of them")

@@ -54,6 +54,7 @@ class Bundle:
             BundleError: no folder, no manifest, an unknown schema, a path that leaves the folder,
                 a file that is missing or differs.
         """
+        root = Path(root)
         manifest_path = root / MANIFEST_NAME
         try:
             text = manifest_path.read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 SpinnEdgeError                   exit 1
 ├── UsageError                   exit 2   bad name, option, column or file
 ├── MissingDependencyError       exit 3   an optional package cannot be imported
-├── PruningError                 exit 4   the target cannot be reached, or the network is no MLP
+├── PruningError                 exit 4   a target, gate or network that pruning cannot serve
 ├── ExportError                  exit 4   a format could not be written or was not proved
 ├── BundleError                  exit 5   manifest, hash, path or schema is wrong
 │   └── IncompatibleBundleError           engine built for another GPU or version

@@ -6,12 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spinn_edge.core.errors import PruningError
+from spinn_edge.core.manifest import Training
 from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.models.loading import LoadedModel
 from spinn_edge.models.modules import MLP
 
 if TYPE_CHECKING:
     from torch import nn
+
+BEFORE = "before pruning: "
+"""How the source of scores begins that are of the weights before."""
 
 
 def as_pruned(loaded: LoadedModel, module: nn.Module) -> LoadedModel:
@@ -52,3 +56,15 @@ def with_earlier(audit: PruningAudit, loaded: LoadedModel) -> PruningAudit:
     if before is None or loaded.architecture.kind != "factory":
         return audit
     return replace(audit, earlier=(*before.earlier, before.plan))
+
+
+def before_pruning(loaded: LoadedModel) -> Training | None:
+    """Return the training record of a network that was pruned and not scored again.
+
+    Its columns and scaling still hold; its scores are said to be of the weights before.
+    """
+    training = loaded.bundle.manifest.training if loaded.bundle else None
+    if training is None or training.scores.source.startswith(BEFORE):
+        return training
+    scores = replace(training.scores, source=BEFORE + training.scores.source)
+    return replace(training, scores=scores)

@@ -8,7 +8,7 @@ from spinn_edge.core.optional import require
 
 if TYPE_CHECKING:
     from spinn_edge.pruning.criteria.importance import IMPORTANCES
-    from spinn_edge.pruning.gate import PruningGate, judge
+    from spinn_edge.pruning.gates.gate import PruningGate, judge
     from spinn_edge.pruning.graph.find import find_groups
     from spinn_edge.pruning.masks.applying import apply_masks, apply_pruning, make_permanent
     from spinn_edge.pruning.masks.compaction import compact
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spinn_edge.pruning.request import PruningRequest
     from spinn_edge.pruning.rounds import PrunedModel, RoundEvents, prune_in_rounds
     from spinn_edge.pruning.schedule import Stage, parse_schedule, verify_schedule
-    from spinn_edge.pruning.stages import StageStore
+    from spinn_edge.pruning.staged.stages import StageStore
     from spinn_edge.pruning.targets.limits import Limits
     from spinn_edge.pruning.training import prune_with_loaders, structured_prune_and_finetune
 
@@ -69,9 +69,9 @@ _HOMES = {
     "Limits": "targets.limits",
     "find_groups": "graph.find",
     "IMPORTANCES": "criteria.importance",
-    "PruningGate": "gate",
-    "judge": "gate",
-    "StageStore": "stages",
+    "PruningGate": "gates.gate",
+    "judge": "gates.gate",
+    "StageStore": "staged.stages",
 }
 
 

@@ -11,11 +11,11 @@ from torch import nn
 
 from spinn_edge.core.manifest import DataRecipe, Scaling
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.continuation import Stages
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.rounds import PrunedModel, RoundEvents, RoundState, prune_in_rounds
 from spinn_edge.pruning.schedule import Stage
-from spinn_edge.pruning.stage_state import load_state, to_stage
+from spinn_edge.pruning.staged.continuation import Stages
+from spinn_edge.pruning.staged.stage_state import load_state, to_stage
 from spinn_edge.training.dataset import Split
 from spinn_edge.training.distillation import Distillation
 from spinn_edge.training.fitting import Epoch, Fit, TensorBatches
@@ -117,8 +117,9 @@ def prune_on_rows(
 
     def after_round(state: RoundState[nn.Module]) -> None:
         if stages is not None:
-            stages.keep(to_stage(state, stages.request))
-        events.after_round(replace(state, module=physical(state.module)))
+            stages.keep(to_stage(state, given, stages.request))
+        shown = physical(state.module) if state.number else module
+        events.after_round(replace(state, module=shown))
 
     rows = standardise(split.train, scaling) if is_mlp else split.train
     pruned = prune_in_rounds(
@@ -132,6 +133,8 @@ def prune_on_rows(
         begin=stages.begin(lambda store, n: load_state(store, n, given)) if stages else None,
         last=stages.rollback if stages else None,
     )
+    if not pruned.audit.rounds:  # the given network itself, without the rounding of two scalings
+        return replace(pruned, module=copy.deepcopy(module).eval())
     return replace(pruned, module=physical(pruned.module))
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import QUANTITIES
 from spinn_edge.pruning.criteria.importance import Importance
-from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, equal_shares
 from spinn_edge.pruning.targets.limits import Limits
+from spinn_edge.pruning.targets.plan import DEFAULT_TOLERANCE, equal_shares
 
 ALLOCATIONS = ("uniform", "global", "per-layer")
 """How a cut is shared out among layers: one ratio for all, by scores, or one ratio for each."""

@@ -19,10 +19,10 @@ from spinn_edge.pruning.graph.chain import find_chain, widths_of
 from spinn_edge.pruning.graph.exactness import prove_exact
 from spinn_edge.pruning.graph.find import find_groups
 from spinn_edge.pruning.graph.groups import compose, shrink_graph
-from spinn_edge.pruning.plan import RoundPlan
 from spinn_edge.pruning.request import PruningRequest
-from spinn_edge.pruning.round_widths import RoundWidths
 from spinn_edge.pruning.targets.amounts import count_amount
+from spinn_edge.pruning.targets.plan import RoundPlan
+from spinn_edge.pruning.targets.round_widths import RoundWidths
 from spinn_edge.training.fitting import Batches, Fit, Loss
 
 M = TypeVar("M", bound=nn.Module)

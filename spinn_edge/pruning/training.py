@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 from spinn_edge.core.errors import UsageError
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.rounds import PrunedModel, RoundEvents, prune_in_rounds
+from spinn_edge.pruning.schedule import Stage
 from spinn_edge.training.fitting import Batches, Epoch, Fit, Loss, fit
 
 M = TypeVar("M", bound=nn.Module)
@@ -30,6 +31,10 @@ def prune_with_loaders(
     request: PruningRequest,
     *,
     finetune_epochs: int = 10,
+    schedule: Sequence[Stage] = (),
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    compiled: bool = False,
     events: RoundEvents[M] | None = None,
     on_epoch: Callable[[Epoch], None] = lambda epoch: None,
 ) -> PrunedModel[M]:
@@ -45,6 +50,11 @@ def prune_with_loaders(
         device: where to train.
         request: what to remove.
         finetune_epochs: epochs after each round.
+        schedule: epochs and learning rate of each round, in place of ``finetune_epochs`` and the
+            optimiser's own rate; its ratios are the request's.
+        patience: epochs without improvement before a round's tuning ends; None never stops early.
+        min_delta: how much lower the validation loss must be to count as improved.
+        compiled: take the steps through ``torch.compile``.
         events: hears of rounds.
         on_epoch: called after each epoch.
 
@@ -57,14 +67,22 @@ def prune_with_loaders(
     """
 
     def tune(network: nn.Module, number: int) -> Fit:
+        optimizer, epochs = optimizer_fn(network.parameters()), finetune_epochs
+        if schedule:
+            epochs = schedule[number - 1].epochs
+            for group in optimizer.param_groups:
+                group["lr"] = schedule[number - 1].learning_rate
         return fit(
             network,
             train_loader,
             val_loader,
-            optimizer=optimizer_fn(network.parameters()),
+            optimizer=optimizer,
             loss=loss_fn,
-            epochs=finetune_epochs,
+            epochs=epochs,
             device=device,
+            patience=patience,
+            min_delta=min_delta,
+            compiled=compiled,
             on_epoch=on_epoch,
         )
 

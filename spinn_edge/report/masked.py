@@ -20,7 +20,7 @@ from spinn_edge.report.pruning import gate_remarks, gate_sheet
 from spinn_edge.report.sheet import Sheet
 
 if TYPE_CHECKING:
-    from spinn_edge.pruning.gate import GateResult
+    from spinn_edge.pruning.gates.gate import GateResult
     from spinn_edge.pruning.masks.compaction import CompactModel
 
 ZEROS = (
@@ -38,7 +38,7 @@ def schedule_sheet(rows: Sequence[CumulativeRow], start: float = 0.0) -> Sheet:
         start: share that is gone before the first.
     """
     return Sheet(
-        title="Schedule: each ratio is a share of the weights that are left",
+        title="Schedule: each ratio is a share of what is left",
         head=(">stage", ">ratio", ">epochs", ">learning rate", ">cumulative"),
         lines=tuple(
             (

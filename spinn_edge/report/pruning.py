@@ -12,7 +12,7 @@ from spinn_edge.report import formatting as f
 from spinn_edge.report.sheet import Sheet
 
 if TYPE_CHECKING:
-    from spinn_edge.pruning.gate import GateResult
+    from spinn_edge.pruning.gates.gate import GateResult
     from spinn_edge.pruning.layer_statistics import LayerStatistics
 
 FEW_LAYERS = 6

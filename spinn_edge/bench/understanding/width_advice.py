@@ -14,7 +14,7 @@ from spinn_edge.bench.understanding.width_variants import WidthVariants
 from spinn_edge.core.decode import encode
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.manifest import Manifest
-from spinn_edge.pruning.mlp_plan import count_parameters, plan_mlp
+from spinn_edge.pruning.targets.mlp_plan import count_parameters, plan_mlp
 from spinn_edge.runtimes.base import OpenOptions
 
 MULTIPLES = (1, 8, 16, 32)

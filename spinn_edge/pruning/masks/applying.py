@@ -51,8 +51,9 @@ def apply_pruning(
         to bool, True where the weight stays.
 
     Raises:
-        PruningError: an argument is of a wrong type, the ratio makes no sense, a weight is NaN or Inf, the masks are of another
-            network, or a layer would lose its last weight. The network is as it was then.
+        PruningError: an argument is of a wrong type, the ratio makes no sense, a weight is NaN or
+            Inf, the masks are of another network, or a layer would lose its last weight. The
+            network is as it was then.
     """
     check_network(model)
     check_ratio(prune_ratio)

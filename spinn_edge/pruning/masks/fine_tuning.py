@@ -51,7 +51,8 @@ def fine_tune(
         The history. Ctrl-C ends training early and is recorded, not raised.
 
     Raises:
-        PruningError: an argument is of a wrong type, the masks are of another network, or a masked weight is not 0 at the end.
+        PruningError: an argument is of a wrong type, the masks are of another network, there is
+            no such device, or a masked weight is not 0 at the end.
         UsageError: training diverged, or a loader gave no samples.
     """
     given = {} if masks is None else masks

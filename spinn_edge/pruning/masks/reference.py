@@ -10,12 +10,12 @@ from torch import nn
 
 from spinn_edge.core.manifest import Scaling
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning.continuation import Stages
-from spinn_edge.pruning.masks.applying import check_none_regrown
+from spinn_edge.pruning.masks.applying import check_none_regrown, permanent_copy
 from spinn_edge.pruning.masks.compaction import CompactModel, compact
 from spinn_edge.pruning.masks.stage_state import load_state, to_stage
 from spinn_edge.pruning.masks.stages import MaskedModel, OnStage, StageState, mask_in_stages
 from spinn_edge.pruning.schedule import DEFAULT_TOLERANCE, CumulativeRow, Stage
+from spinn_edge.pruning.staged.continuation import Stages
 from spinn_edge.training.dataset import Split
 from spinn_edge.training.fitting import Epoch, Fit
 from spinn_edge.training.reference import Optimisation, fit_scaled
@@ -95,7 +95,8 @@ def mask_on_rows(
         on_begin=on_begin,
         on_stage=keep,
     )
-    folded = fold(masked.module, scaling)
+    # untouched weights would be rounded by folding: stage 0 is the given network to the bit
+    folded = fold(masked.module, scaling) if masked.masking.stages else permanent_copy(mlp).eval()
     check_none_regrown(folded, masked.masks)
     return replace(masked, module=folded)
 

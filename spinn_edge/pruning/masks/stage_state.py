@@ -12,11 +12,12 @@ from torch import nn
 from spinn_edge.core.decode import decode
 from spinn_edge.core.errors import BundleError, PruningError
 from spinn_edge.pruning.layer_statistics import layer_statistics
+from spinn_edge.pruning.masks.applying import permanent_copy
 from spinn_edge.pruning.masks.record import MaskedStage
 from spinn_edge.pruning.masks.stages import StageState
 from spinn_edge.pruning.masks.weights import Masks, fit_masks, maskable_weights, masked_share
-from spinn_edge.pruning.stage_record import Stage, StageEpoch, StageRecord
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.stage_record import Stage, StageEpoch, StageRecord
+from spinn_edge.pruning.staged.stages import StageStore
 
 _MASK = "_mask"
 """Behind a weight's name; ``torch.nn.utils.prune`` keeps its mask under the same."""
@@ -33,7 +34,7 @@ class _Counted:
 
 
 def to_stage(state: StageState, given: nn.Module, request: Mapping[str, Any]) -> Stage:
-    """Return what :class:`spinn_edge.pruning.stages.StageStore` keeps of a stage.
+    """Return what :class:`spinn_edge.pruning.staged.stages.StageStore` keeps of a stage.
 
     Args:
         state: after the stage, or before the first.
@@ -97,7 +98,7 @@ def _parted(
     names = {f"{weight.name}{_MASK}": weight.name for weight in maskable_weights(given)}
     weights = {name: tensor for name, tensor in tensors.items() if name not in names}
     masks = {name: tensors[key] for key, name in names.items() if key in tensors}
-    expected = {name: tensor.shape for name, tensor in given.state_dict().items()}
+    expected = {name: t.shape for name, t in permanent_copy(given).state_dict().items()}
     if len(masks) != len(names) or {k: v.shape for k, v in weights.items()} != expected:
         raise BundleError(
             f"{where}: its weights and masks do not fit the network that was given; start anew "

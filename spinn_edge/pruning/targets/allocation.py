@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.plan import DEFAULT_TOLERANCE
 from spinn_edge.pruning.targets.amounts import Amount
 from spinn_edge.pruning.targets.limits import Bound
+from spinn_edge.pruning.targets.plan import DEFAULT_TOLERANCE
 from spinn_edge.pruning.targets.refusals import check_reached, check_share
 from spinn_edge.pruning.targets.solving import Widths, meet, refine
 

@@ -74,7 +74,7 @@ def test_folds_are_pooled_over_rows_and_not_averaged(program):
     real = program("pruning_real")
 
     def fold(variance, dense, pruned):
-        r2 = {"dense": dense, "pruned": pruned, "linear": 0.0}
+        r2 = dict(zip(real.WAYS, (dense, pruned, -1.0, 0.0), strict=True))
         return real.Fold(tools=("1",), rows=9, variance=variance, r2=r2)
 
     figure = real.pooled_figure([fold(9.0, 0.5, 0.6), fold(1.0, 0.5, -0.3)], 20.0)
@@ -94,13 +94,15 @@ def test_every_tool_is_held_out_once_and_alone(program, shop, monkeypatch):
     shop.milling = source
 
     def prune(shop, name, data, test):
-        for bundle in (f"{name}-dense", f"{name}-pruned"):
-            write_bundle(shop.folder / bundle)
-        return f"{name}-dense", f"{name}-pruned"
+        bundles = tuple(f"{name}-{way}" for way in ("dense", "pruned", "default"))
+        for number, bundle in enumerate(bundles):
+            write_bundle(shop.folder / bundle, r2=0.9 - number / 10)
+        return bundles
 
     monkeypatch.setattr(real, "_prune", prune)
     section = real.real(shop)
     assert len(section.figures) == 3
+    assert section.lines[-1] == "| 4, 8 | 4 | 0.9000 | 0.8000 | 0.7000 | 0.7000 |"
     tested = []
     for number in range(real.FOLDS):
         parts = [

@@ -72,7 +72,14 @@ def test_a_latency_that_was_not_timed_is_missed(program):
     assert (figure.met, figure.measured) == (False, "it crashed")
 
 
-def step_document(gain, *remarks, **changed):
+def profiled(way, step_s):
+    """Return a row whose second launch was profiled."""
+    launch = {"samples_s": [1.0], "sample_steps": [1], "shares": None}
+    seen = {"samples_s": [0.5 * step_s, 2 * step_s], "sample_steps": [2, 1], "shares": {}}
+    return {"subject": {"name": "demo"}, "way": way, "launches": [launch, seen]}
+
+
+def step_document(gain, *remarks, eager_s=1.2, **changed):
     found = {
         "subject": "demo",
         "way": "compiled",
@@ -82,22 +89,30 @@ def step_document(gain, *remarks, **changed):
         "speedup": {"ratio": gain, "interval": {"low": gain - 0.1, "high": gain + 0.1}},
     }
     eager = found | {"way": "autograd", "speedup": None}
-    return {"device": "cpu", "figures": [eager, found | changed], "remarks": list(remarks)}
+    return {
+        "device": "cpu",
+        "figures": [eager, found | changed],
+        "remarks": list(remarks),
+        "rows": [profiled("autograd", eager_s), profiled("compiled", 1.0)],
+    }
 
 
 REASON = "demo: 1.20× is below 1.5×. Measured (torch.profiler, 10 steps): eager step 3 ms"
 
 
 @pytest.mark.parametrize(
-    ("document", "met"),
+    ("document", "met", "words"),
     [
-        (step_document(1.6), True),
-        (step_document(1.2), False),
-        (step_document(1.2, REASON), True),
-        (step_document(1.2, REASON.replace("demo", "allen-cahn")), False),
-        (step_document(1.2, "demo: 1.20× is below 1.5×; no launch was profiled"), False),
-        (step_document(1.2, speedup=None, reason="no compiler"), False),
+        (step_document(1.6), True, "1.60 × (1.50 to 1.70)"),
+        (step_document(1.2), False, "no reason printed"),
+        (step_document(1.2, REASON), True, "the reason is printed"),
+        (step_document(1.2, REASON.replace("demo", "allen-cahn")), False, "no reason"),
+        (step_document(1.2, "demo: 1.20× is below 1.5×; no launch was profiled"), False, "no"),
+        (step_document(1.2, REASON, eager_s=4.0), False, "launches that gained 4.00 ×"),
+        (step_document(1.2, speedup=None, reason="no compiler"), False, "no compiler"),
     ],
 )
-def test_a_small_gain_needs_a_measured_reason(program, document, met):
-    assert program("pruning_speed").step_figure(document, "demo", "y").met is met
+def test_a_small_gain_needs_a_measured_reason_that_is_one(program, document, met, words):
+    figure = program("pruning_speed").step_figure(document, "demo", "y")
+    assert figure.met is met
+    assert words in figure.measured

@@ -3,13 +3,22 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from spinn_edge import __version__
 from spinn_edge.cli import app as module
 from spinn_edge.cli.options import INTERRUPTED
 from tests.unit.cli.conftest import Cli
 
-COMMANDS = ("demo", "train", "prune", "export", "verify", "bench", "compare", "inspect", "runtimes")
+COMMANDS = (
+    *("demo", "train", "prune", "mask", "adapt", "export"),
+    *("verify", "validate", "waterfall", "physics"),
+    *("bench", "bench-train", "compare", "explain", "inspect", "runtimes"),
+)
+
+
+def test_the_list_above_is_that_of_the_program() -> None:
+    assert tuple(typer.main.get_command(module.app).commands) == COMMANDS  # type: ignore[attr-defined]
 
 
 def test_help_lists_every_command_and_every_form_of_model(cli: Cli) -> None:

@@ -170,6 +170,12 @@ def test_stages_are_kept_resumed_and_rolled_back_to(
     assert "seed was 0 and is 5 now" in other.err
     assert Bundle.load(out).manifest.files_of("weights")[0].sha256 == weights
 
+    start = cli(*common, "--out", out, "--force", "--rollback", "0")
+    assert start.code == 0, start.err
+    begun = Bundle.load(out).manifest
+    assert begun.pruning is not None
+    assert (begun.pruning.rounds, begun.pruning.achieved) == ((), 0)
+
 
 def test_same_seed_gives_the_same_weights(
     cli: Cli, trained: Path, table: Path, tmp_path: Path
@@ -208,7 +214,7 @@ def test_physics_is_learnt_and_checked_after_every_round(
     ("options", "message"),
     [
         (("--gate-r2", "0.9999"), "missed the gate: R² overall"),
-        (("--gate-loss", "0"), "missed the gate"),
+        (("--gate-each", "0.9999"), "missed the gate: R² of"),
         (("--gate-parameters", "1:10"), "missed the gate"),
     ],
 )
@@ -291,3 +297,121 @@ def test_bad_input_without_rows_is_refused(
 
     assert (done.code, message in done.err) == (code, True), done.err
     assert not (tmp_path / "small").exists()
+
+
+def test_schedule_holds_for_the_users_own_loaders_too(
+    cli: Cli, own: list[object], tmp_path: Path
+) -> None:
+    done = cli(
+        *("prune", *own, "--input-shape", "4", "--tolerance", "0.03"),
+        *("--loaders", "own_skip:loaders", "--schedule", "0.3:1:1e-3,0.2:2:1e-9"),
+        *("--out", tmp_path / "small"),
+    )
+
+    assert done.code == 0, done.err
+    assert "30.00%" in done.out  # the cumulative table
+    assert "44.00%" in done.out
+    epochs = [line for line in done.err.splitlines() if ": epoch " in line]
+    assert [line.split(",")[0] + line.split(":")[1].split(",")[0] for line in epochs] == [
+        "round 1 epoch 1",
+        "round 2 epoch 1",
+        "round 2 epoch 2",
+    ]
+    losses = [line.split("held out ")[1].split()[0] for line in epochs[1:]]
+    assert losses[0] == losses[1]  # at a rate of 1e-9 nothing moves
+
+
+def test_untuned_network_of_a_bundle_keeps_columns_and_golden_inputs(
+    cli: Cli, trained: Path, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "small"
+    done = cli("prune", trained, "--target", "0.6", "--rounds", "1", "--out", out)
+
+    assert done.code == 0, done.err
+    before, after = Bundle.load(trained), Bundle.load(out)
+    np.testing.assert_array_equal(
+        next(iter(after.golden().inputs.values())), next(iter(before.golden().inputs.values()))
+    )
+    assert after.manifest.golden_source == before.manifest.golden_source
+    assert after.manifest.training is not None
+    assert after.manifest.training.scores.source.startswith("before pruning: ")
+    again = cli(
+        *("prune", out, "--data", table, "--target", "0.3", "--rounds", "1"),
+        *("--finetune-epochs", "1", "--tolerance", "0.02", "--out", tmp_path / "smaller"),
+    )
+    assert again.code == 0, again.err
+
+
+def test_residual_in_torch_functions_is_checked_as_it_is_learnt(
+    cli: Cli, own: list[object], trained: Path, table: Path, tmp_path: Path
+) -> None:
+    module = tmp_path / "own_skip.py"
+    module.write_text(
+        module.read_text() + "\ndef steady(x, y, d):\n    return torch.relu(-d['wear:a'])\n"
+    )
+    import importlib
+
+    import own_skip
+
+    importlib.reload(own_skip)
+    common = ("prune", trained, "--data", table, "--target", "0.5", "--rounds", "1")
+    done = cli(
+        *(*common, "--finetune-epochs", "1", "--residual", "own_skip:steady"),
+        *("--derivatives", "wear:a", "--out", tmp_path / "small"),
+    )
+
+    assert done.code in (0, 4), done.err
+    assert "root mean square" in done.err
+
+
+def test_residual_that_fails_does_so_before_the_training(
+    cli: Cli, own: list[object], trained: Path, table: Path, tmp_path: Path
+) -> None:
+    done = cli(
+        *("prune", trained, "--data", table, "--target", "0.5", "--rounds", "1"),
+        *("--residual", "own_skip:residual", "--monotone", "wear:b:+", "--out", tmp_path / "small"),
+    )
+
+    assert done.code == 2
+    assert "epoch" not in done.err.split("error:")[0]
+
+
+def test_inspect_says_what_was_left_alone(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    out = tmp_path / "small"
+    assert cli("prune", trained, "--target", "0.6", "--rounds", "1", "--out", out).code == 0
+
+    done = cli("inspect", out)
+
+    assert "it makes the network's output" in done.out
+    assert "Groups of layers" in done.out
+
+
+def test_stages_know_the_widths_before(
+    cli: Cli, trained: Path, table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "small"
+    done = cli(
+        *("prune", trained, "--data", table, "--target", "0.6", "--rounds", "1"),
+        *("--finetune-epochs", "1", "--out", out),
+    )
+    assert done.code == 0, done.err
+    record = json.loads((tmp_path / "small.stages" / "stage-001" / "stage.json").read_text())
+    first = record["record"]["layers"][0]
+    assert first["width_before"] == 24
+    assert first["width_after"] < 24
+
+    taken = cli("prune", trained, "--data", table, "--target", "0.6", "--resume", "--out", out)
+    assert taken.code == 5
+    assert "--force replaces the bundle and keeps the stages" in taken.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--schedule", "0.3:1:1e-3"), ("--finetune-epochs", "3"), ("--patience", "2")],
+)
+def test_tuning_options_are_refused_where_nothing_is_tuned(
+    cli: Cli, trained: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    done = cli("prune", trained, *options, "--out", tmp_path / "small")
+
+    assert (done.code, "nothing is tuned" in done.err) == (2, True), done.err

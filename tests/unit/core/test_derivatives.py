@@ -96,7 +96,7 @@ def test_function_may_carry_the_derivatives_that_it_asks_for():
         return y
 
     assert carried_derivatives(residual) == ()
-    residual.derivatives = ("wear:time",)
+    residual.derivatives = ("wear:time",)  # type: ignore[attr-defined]
     assert carried_derivatives(residual) == ("wear:time",)
 
 

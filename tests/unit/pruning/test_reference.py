@@ -8,12 +8,12 @@ from torch import nn
 
 from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.core.manifest import DataRecipe
-from spinn_edge.pruning.continuation import Stages
 from spinn_edge.pruning.reference import FineTuning, prune_on_rows
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.rounds import PrunedModel, RoundEvents, RoundState
 from spinn_edge.pruning.schedule import parse_schedule
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.continuation import Stages
+from spinn_edge.pruning.staged.stages import StageStore
 from spinn_edge.pruning.targets.limits import Limits
 from spinn_edge.training.dataset import Rows, Split
 from spinn_edge.training.fitting import Epoch

@@ -14,7 +14,6 @@ from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.models.cutting import cut
 from spinn_edge.models.modules import MLP, linear_layers
 from spinn_edge.pruning import rounds as rounds_module
-from spinn_edge.pruning.plan import RoundPlan
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.rounds import (
     PrunedModel,
@@ -26,6 +25,7 @@ from spinn_edge.pruning.rounds import (
 )
 from spinn_edge.pruning.targets.amounts import count_amount
 from spinn_edge.pruning.targets.limits import Limits
+from spinn_edge.pruning.targets.plan import RoundPlan
 from spinn_edge.training.fitting import Epoch, Fit
 from tests.fakes.prunable_networks import FAMILY, SIX, Prunable
 

@@ -69,6 +69,7 @@ def sources(*results: BenchResult) -> ReportSources:
 
 def hostile(name: str) -> BenchResult:
     """Return a result in which everything that has a name has this one."""
+    assert DENSE.scores is not None
     scores = replace(
         DENSE.scores, source=name, r2={name: 0.5}, rmse={name: 0.5}, linear_r2={name: 0.5}
     )

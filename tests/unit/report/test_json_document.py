@@ -107,6 +107,7 @@ def test_an_inspection_states_the_facts_and_every_file(tiny_bundle):
         "tolerances_by_hand",
         "pruning",
         "training",
+        "adaptation",
         "files",
     ]
     assert document["name"] == "tiny"

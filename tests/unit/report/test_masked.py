@@ -1,12 +1,13 @@
 import json
 from dataclasses import replace
 
-from spinn_edge.pruning.masks.gate import Gate, judge
 from torch import nn
 
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.core.manifest import Scores
 from spinn_edge.core.pruning_record import LayerAudit
+from spinn_edge.pruning.gates.gate import GateResult, PruningGate, judge_scores
+from spinn_edge.pruning.gates.score_advice import after_masking
 from spinn_edge.pruning.layer_statistics import LayerStatistics
 from spinn_edge.pruning.masks.compaction import CompactModel
 from spinn_edge.pruning.masks.record import MaskedStage, Masking
@@ -14,7 +15,6 @@ from spinn_edge.pruning.schedule import parse_schedule, verify_schedule
 from spinn_edge.report.json_document import to_text
 from spinn_edge.report.masked import (
     compaction_words,
-    gate_sheet,
     left_alone_words,
     masked_document,
     masked_markdown,
@@ -59,6 +59,10 @@ SCORES = Scores(
 )
 
 
+def verdict() -> GateResult:
+    return judge_scores(PruningGate(), None, SCORES, after_masking(""))
+
+
 def timed(masked_s: float, dense_s: float = 100e-6, **changes: object) -> BenchResult:
     launches = (dense_s * 0.999, dense_s, dense_s * 1.001)
     rows = (
@@ -92,14 +96,6 @@ def test_stages_are_shown_with_their_time() -> None:
     assert sheet.caption == "training took 3.00 s"
 
 
-def test_gate_says_held_missed_and_not_defined() -> None:
-    assert [line[-1] for line in gate_sheet(judge(SCORES, Gate())).lines] == [
-        "missed: not defined for a constant target",
-        "held",
-        "missed: not defined for a constant target",
-    ]
-
-
 def test_speed_is_measured_first_and_then_said_in_words() -> None:
     words = speed_words([timed(101e-6)], MASKING)
     assert words[0].startswith("pruned on ort-cpu, batch 1: 101 µs against 100 µs of dense (")
@@ -131,7 +127,7 @@ def test_left_alone_layers_are_named_with_the_pattern() -> None:
 def test_report_has_words_stages_layers_scores_gate_and_results() -> None:
     results = [timed(101e-6)]
     words = speed_words(results, MASKING)
-    gate = judge(SCORES, Gate())
+    gate = verdict()
     text = masked_markdown(MASKING, SCORES, gate, words, results)
     for part in ("# Masked model", "Zeros alone buy no speed", "| 0 | 4 | 24 | 14 | 41.67% |"):
         assert part in text
@@ -141,6 +137,19 @@ def test_report_has_words_stages_layers_scores_gate_and_results() -> None:
     document = masked_document(MASKING, SCORES, gate, words, results)
     assert json.loads(to_text(document))["masking"]["stages"][0]["nonzero_weights"] == 10
     assert [line["passed"] for line in document["gate"]] == [False, True, False]
+    assert document["gate"][1]["name"] == "R² of wear"
+    assert (document["masking"]["requested"], document["masking"]["achieved"]) == (0.5, 0.5)
+    assert text.index("Gate, failed: 2 of 3 checks") < text.index("heat is constant over the 9")
+
+
+def test_report_of_stage_0_has_no_stage_and_what_was_masked_before() -> None:
+    masking = replace(MASKING, stages=(), masked_before=0.25)
+    words = speed_words([], masking)
+    assert words[-1].startswith("25.00% of the masked network's weights are 0")
+    text = masked_markdown(masking, SCORES, verdict(), words, [])
+    assert "Stages" not in text
+    document = masked_document(masking, SCORES, verdict(), words, [])["masking"]
+    assert (document["requested"], document["achieved"]) == (0.25, 0.25)
 
 
 def compacted(after: int, widths: int) -> CompactModel[nn.Module]:

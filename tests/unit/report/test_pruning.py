@@ -4,7 +4,7 @@ from typing import Any
 from rich.console import Console
 
 from spinn_edge.core.pruning_record import LayerAudit, LeftAlone, PruningAudit, RoundAudit
-from spinn_edge.pruning.gate import GateCheck, GateResult
+from spinn_edge.pruning.gates.gate import GateCheck, GateResult
 from spinn_edge.pruning.layer_statistics import LayerStatistics
 from spinn_edge.report.pruning import (
     audit_sheet,

@@ -13,7 +13,7 @@ from spinn_edge.bench.understanding.width_advice import (
 from spinn_edge.bench.understanding.width_variants import WidthVariants
 from spinn_edge.core.manifest import Architecture
 from spinn_edge.core.pruning_record import LayerAudit, PruningAudit
-from spinn_edge.pruning.mlp_plan import count_parameters, plan_mlp
+from spinn_edge.pruning.targets.mlp_plan import count_parameters, plan_mlp
 from spinn_edge.runtimes.base import OpenOptions
 from tests.unit.bench.contests import fake_launches, job_bundle
 

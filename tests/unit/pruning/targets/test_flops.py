@@ -6,10 +6,10 @@ from torch.nn.utils import prune
 from spinn_edge.core.errors import PruningError
 from spinn_edge.models.counting import count_flops as count_for_manifest
 from spinn_edge.models.cutting import cut
-from spinn_edge.pruning.plan import equal_shares, plan_rounds
 from spinn_edge.pruning.targets.amounts import count_amount, measure_amount
 from spinn_edge.pruning.targets.flops import even_plans, trace
 from spinn_edge.pruning.targets.limits import Limits, bounds
+from spinn_edge.pruning.targets.plan import equal_shares, plan_rounds
 from tests.unit.pruning.targets.hand_graphs import (
     attention_case,
     cnn_case,

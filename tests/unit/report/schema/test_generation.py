@@ -93,7 +93,7 @@ def test_hints_by_key_and_fixed_lists_are_schemas_too():
 
 def test_two_classes_of_one_name_do_not_share_a_definition():
     definitions = Definitions()
-    other = dataclass(frozen=True)(type("Inner", (), {"__annotations__": {"x": int}}))
+    other: type = dataclass(frozen=True)(type("Inner", (), {"__annotations__": {"x": int}}))
     assert definitions.of_hint(Inner) != definitions.of_hint(other)
     assert len(definitions.to_json()) == 2
 

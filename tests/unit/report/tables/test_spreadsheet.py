@@ -21,6 +21,7 @@ def test_rows_are_raw_figures_in_si_units():
     row = found.rows[1]
     assert float(pruned["median_s"]) == row.median_s == 1.01e-4
     assert float(pruned["speedup"]) == row.speedup
+    assert row.median_interval_s is not None
     assert float(pruned["median_low_s"]) == row.median_interval_s.low
     assert (pruned["verdict"], pruned["parity_passed"]) == ("faster", "true")
     assert (dense["speedup"], dense["rate_per_s"], dense["p99_s"]) == ("", "", "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spinn_edge.core.pruning_record import PruningAudit
-from spinn_edge.pruning.score_advice import ScoreAdvice
+from spinn_edge.pruning.gates.score_advice import ScoreAdvice
 
 
 def after_pruning(audit: PruningAudit, finetune_epochs: int) -> ScoreAdvice:
@@ -55,6 +55,8 @@ def outside_range(audit: PruningAudit, low: int, high: int) -> str:
         return f"{words}, but there were only {total:,} before pruning: check the range"
     share = 1 - (low + min(high, total)) / 2 / total
     verb = "more" if left > high else "less"
+    if share > 0.999:
+        return f"{words}: remove {verb}, or check the range ({total:,} before pruning)"
     by = "" if audit.by == "parameters" else "--by parameters "
     return f"{words}: remove {verb} ({by}--target {share:.3f} of {total:,})"
 

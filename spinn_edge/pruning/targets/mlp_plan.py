@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from spinn_edge.core.pruning_record import Cut
 from spinn_edge.pruning.graph.groups import ChannelGraph, Group
-from spinn_edge.pruning.plan import DEFAULT_TOLERANCE, RoundPlan, equal_shares, plan_rounds
 from spinn_edge.pruning.targets.amounts import Term, amount_of
 from spinn_edge.pruning.targets.limits import Limits, bounds
+from spinn_edge.pruning.targets.plan import DEFAULT_TOLERANCE, RoundPlan, equal_shares, plan_rounds
 
 
 def count_parameters(widths: Sequence[int]) -> int:
@@ -33,7 +33,7 @@ def plan_mlp(
         target: share of parameters to remove, in (0, 1).
         rounds: rounds of equal shares of what is left.
         round_to: hidden widths become multiples of this (a layer that is narrower stays).
-        tolerance: as for :func:`spinn_edge.pruning.plan.plan_rounds`; not applied when
+        tolerance: as for :func:`spinn_edge.pruning.targets.plan.plan_rounds`; not applied when
             ``round_to`` is above 1, where the nearest reachable widths are the goal.
 
     Returns:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from spinn_edge.pruning.stage_record import Stage
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.stage_record import Stage
+from spinn_edge.pruning.staged.stages import StageStore
 
 S = TypeVar("S")
 

@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from spinn_edge.core.errors import PruningError
-from spinn_edge.pruning.mlp_plan import count_parameters, plan_mlp
-from spinn_edge.pruning.plan import RoundPlan
+from spinn_edge.pruning.targets.mlp_plan import count_parameters, plan_mlp
+from spinn_edge.pruning.targets.plan import RoundPlan
 
 DEMO = (18, 512, 512, 512, 256, 2)
 

@@ -19,7 +19,7 @@ from typing import Any
 from spinn_edge.core.decode import decode
 from spinn_edge.core.errors import BundleError, IncompatibleBundleError, UsageError, first_line
 from spinn_edge.core.optional import require
-from spinn_edge.pruning.stage_files import (
+from spinn_edge.pruning.staged.stage_files import (
     RECORD_NAME,
     WEIGHTS_NAME,
     flush_folder,
@@ -28,7 +28,7 @@ from spinn_edge.pruning.stage_files import (
     weights_bytes,
     write_to_disk,
 )
-from spinn_edge.pruning.stage_record import Stage, StageRecord, differences, json_values
+from spinn_edge.pruning.staged.stage_record import Stage, StageRecord, differences, json_values
 
 _STAGE = re.compile(r"stage-(\d{3,})")
 _UNFINISHED = re.compile(r"\.stage-(\d{3,})\.(?:new|old)-.*")

@@ -9,7 +9,8 @@ import pytest
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import Scores
 from spinn_edge.core.pruning_record import LayerAudit, LeftAlone, PruningAudit, RoundAudit
-from spinn_edge.pruning.gate import GateCheck, GateResult, PruningGate, judge
+from spinn_edge.pruning.gates.gate import GateCheck, GateResult, PruningGate, judge, judge_scores
+from spinn_edge.pruning.gates.score_advice import after_masking
 
 AUDIT = PruningAudit(
     requested=0.685,
@@ -242,3 +243,57 @@ def test_a_speedup_that_was_not_measured_has_failed(speedup: float | None, messa
 def test_a_limit_that_makes_no_sense_is_refused(limits: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         PruningGate(**limits)
+
+
+# Scores alone
+
+
+def test_scores_alone_are_judged_overall_first_and_nothing_else_is() -> None:
+    gate = PruningGate(max_r2_loss=0.02, parameter_range=(1, 2), min_speedup=2.0)
+    result = judge_scores(gate, DENSE, scores(0.92, 0.91), after_masking(""))
+    assert result.passed
+    assert [row.name for row in result.checks] == [
+        "R² overall",
+        "loss of R² overall",
+        "R² of wear",
+        "loss of R² of wear",
+        "R² of heat",
+        "loss of R² of heat",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wear", "heat", "missed"),
+    [
+        (0.9, 0.71, []),
+        (0.8, 0.70, ["R² overall", "R² of heat"]),  # above means above
+        (0.95, 0.65, ["R² of heat"]),
+        (0.9, None, ["R² overall", "R² of heat"]),
+        (math.nan, 0.9, ["R² overall", "R² of wear"]),
+    ],
+)
+def test_masked_network_is_held_to_the_same_limits(
+    wear: float | None, heat: float | None, missed: list[str]
+) -> None:
+    result = judge_scores(PruningGate(), None, scores(wear, heat), after_masking(""))
+    assert failed(result) == missed
+
+
+def test_masks_advise_to_mask_less_and_name_options_of_mask() -> None:
+    gate = PruningGate(max_r2_loss=0.01)
+    reasons = judge_scores(gate, DENSE, scores(0.6, 0.91), after_masking("")).reasons
+    assert reasons[1] == (
+        "R² of wear is 0.6000, not above 0.7; it fell by 0.33 (from 0.9300): train longer (more "
+        "epochs in --schedule), or mask less (smaller ratios there, and a smaller --target)"
+    )
+    assert reasons[2].endswith("and a smaller --target)")
+    low = judge_scores(gate, scores(0.5), scores(0.5), after_masking("")).reasons
+    assert any("it was 0.5000 before masking: train the network that is masked" in r for r in low)
+    flat = judge_scores(gate, DENSE, scores(math.nan), after_masking("")).reasons
+    assert any("a lower learning rate (the rates in --schedule)" in reason for reason in flat)
+    for text in (*reasons, *low, *flat, *judge_scores(gate, None, None, after_masking("")).reasons):
+        assert "prun" not in text
+        assert "--lr" not in text
+        assert "--rounds" not in text
+    pattern = judge_scores(gate, DENSE, scores(0.6, 0.91), after_masking("2:4")).reasons
+    assert pattern[1].endswith("or leave --pattern out")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.manifest import Scores
 from spinn_edge.core.pruning_record import PruningAudit
-from spinn_edge.pruning import gate_advice as advice
-from spinn_edge.pruning.score_advice import ScoreAdvice
+from spinn_edge.pruning.gates import gate_advice as advice
+from spinn_edge.pruning.gates.score_advice import ScoreAdvice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

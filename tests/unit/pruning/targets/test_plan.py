@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from spinn_edge.core.errors import PruningError
 from spinn_edge.core.pruning_record import LeftAlone
 from spinn_edge.models.cutting import cut
-from spinn_edge.pruning.plan import equal_shares, plan_rounds
 from spinn_edge.pruning.targets.amounts import Term, amount_of, count_amount, measure_amount
 from spinn_edge.pruning.targets.flops import even_plans
 from spinn_edge.pruning.targets.limits import Limits, bounds
+from spinn_edge.pruning.targets.plan import equal_shares, plan_rounds
 from tests.unit.pruning.targets.hand_graphs import CASES, graph, group
 
 targets = st.floats(0.05, 0.95)

@@ -14,11 +14,11 @@ from torch import nn
 
 from spinn_edge.core.errors import BundleError, IncompatibleBundleError, UsageError
 from spinn_edge.models.modules import MLP
-from spinn_edge.pruning import stages as stages_module
 from spinn_edge.pruning.layer_statistics import layer_statistics
-from spinn_edge.pruning.stage_files import RECORD_NAME, WEIGHTS_NAME, hash_weights
-from spinn_edge.pruning.stage_record import Stage, StageEpoch, StageRecord
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged import stages as stages_module
+from spinn_edge.pruning.staged.stage_files import RECORD_NAME, WEIGHTS_NAME, hash_weights
+from spinn_edge.pruning.staged.stage_record import Stage, StageEpoch, StageRecord
+from spinn_edge.pruning.staged.stages import StageStore
 from spinn_edge.training.fitting import Epoch
 
 REQUEST = {"--target": 0.685, "--rounds": 3, "data sha256": "ab" * 32, "seed": 0}
@@ -153,7 +153,8 @@ def test_state_that_is_no_tensor_is_refused(tmp_path):
 
 def test_reading_records_needs_no_torch(store):
     code = (
-        "import sys; from pathlib import Path; from spinn_edge.pruning.stages import StageStore; "
+        "import sys; from pathlib import Path; "
+        "from spinn_edge.pruning.staged.stages import StageStore; "
         "print(len(StageStore(Path(sys.argv[1])).stages()), 'torch' in sys.modules)"
     )
     done = subprocess.run(
@@ -218,7 +219,7 @@ def binary_record(folder):
 def forge_digest(folder):
     """Make a changed stage look whole, as only one who means it does."""
     from spinn_edge.core.bundle import sha256_of
-    from spinn_edge.pruning.stage_files import record_bytes
+    from spinn_edge.pruning.staged.stage_files import record_bytes
 
     content = json.loads((folder / RECORD_NAME).read_text())["record"]
     content["weights_sha256"] = sha256_of(folder / WEIGHTS_NAME)
@@ -226,7 +227,7 @@ def forge_digest(folder):
 
 
 def renumber(folder):
-    from spinn_edge.pruning.stage_files import record_bytes
+    from spinn_edge.pruning.staged.stage_files import record_bytes
 
     content = json.loads((folder / RECORD_NAME).read_text())["record"]
     (folder / RECORD_NAME).write_bytes(record_bytes({**content, "number": 7}))

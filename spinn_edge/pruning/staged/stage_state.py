@@ -14,8 +14,8 @@ from spinn_edge.core.pruning_record import GroupPlan, RoundAudit
 from spinn_edge.models.cutting import cut
 from spinn_edge.pruning.layer_statistics import layer_statistics
 from spinn_edge.pruning.rounds import RoundState, count
-from spinn_edge.pruning.stage_record import Stage, StageEpoch, StageRecord
-from spinn_edge.pruning.stages import StageStore
+from spinn_edge.pruning.staged.stage_record import Stage, StageEpoch, StageRecord
+from spinn_edge.pruning.staged.stages import StageStore
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -28,11 +28,12 @@ class _Progress:
     rounds: tuple[RoundAudit, ...]
 
 
-def to_stage(state: RoundState[M], request: Mapping[str, Any]) -> Stage:
-    """Return what :class:`spinn_edge.pruning.stages.StageStore` keeps of a round.
+def to_stage(state: RoundState[M], given: nn.Module, request: Mapping[str, Any]) -> Stage:
+    """Return what :class:`spinn_edge.pruning.staged.stages.StageStore` keeps of a round.
 
     Args:
         state: after the round.
+        given: the network that the run began with, for the widths before.
         request: what decides the outcome of the run, by name.
     """
     audit = state.audits[-1] if state.audits else None
@@ -46,7 +47,7 @@ def to_stage(state: RoundState[M], request: Mapping[str, Any]) -> Stage:
         plan=encode(_Progress(groups=state.plan, rounds=state.audits)),
         history=tuple(map(StageEpoch.of, fit.history)) if fit else (),
         duration_s=(audit.duration_s or 0.0) if audit else 0.0,
-        layers=layer_statistics(state.module),
+        layers=layer_statistics(state.module, layer_statistics(given)),
         score={"validation_loss": audit.score if audit else None},
     )
     return Stage(record=record, weights=state.module.state_dict())

@@ -13,7 +13,7 @@ from spinn_edge.core.bundle import sha256_of
 from spinn_edge.core.decode import decode
 from spinn_edge.core.errors import BundleError, IncompatibleBundleError, first_line
 from spinn_edge.core.optional import require
-from spinn_edge.pruning.stage_record import StageRecord
+from spinn_edge.pruning.staged.stage_record import StageRecord
 
 if TYPE_CHECKING:
     import torch

@@ -10,11 +10,11 @@ from torch import nn
 
 from spinn_edge.core.errors import PruningError
 from spinn_edge.pruning.graph.groups import ChannelGraph
-from spinn_edge.pruning.plan import RoundPlan, equal_shares, plan_rounds
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.targets.allocation import allocate_global
 from spinn_edge.pruning.targets.amounts import measure_amount
 from spinn_edge.pruning.targets.limits import bounds
+from spinn_edge.pruning.targets.plan import RoundPlan, equal_shares, plan_rounds
 
 
 class RoundWidths:

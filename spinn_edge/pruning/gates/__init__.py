@@ -1,0 +1,1 @@
+"""Did it do what it was for: limits, verdicts, and what to try."""
