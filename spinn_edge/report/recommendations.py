@@ -23,6 +23,9 @@ LOSS_ALLOWED = Limits().fail_score
 """Fall of R² that still counts as kept: that of ``spinn-edge compare``."""
 
 
+_FEW = 4
+"""Timings of one verdict that are named one by one."""
+
 TELLER = "spinn-edge validate"
 """What tells whether outputs are good enough, for bundles."""
 
@@ -84,8 +87,22 @@ def _model_words(
     teller: str,
 ) -> str:
     fate, accuracy = accuracy_words(before, after, difference)
-    parts = [*map(speed_words, rows), size_words(before, after), accuracy]
+    parts = [*_speeds(rows), size_words(before, after), accuracy]
     return f"{after.name} beside {before.name}: {'; '.join(parts)}. {_advice(rows, fate, teller)}"
+
+
+def _speeds(rows: Sequence[Row]) -> list[str]:
+    """Return a part for each row, or for many of one verdict their slowest and fastest."""
+    parts = []
+    for verdict in dict.fromkeys(row.verdict for row in rows):
+        same = [row for row in rows if row.verdict == verdict]
+        if len(same) <= _FEW or verdict not in (FASTER, SLOWER):
+            parts += map(speed_words, same)
+            continue
+        ends = sorted(same, key=lambda row: row.speedup or 0.0)
+        low, high = map(speed_words, (ends[0], ends[-1]))
+        parts.append(f"{verdict} in {len(same)} of {len(rows)} timings, from {low} to {high}")
+    return parts
 
 
 def speed_words(row: Row) -> str:
@@ -154,8 +171,8 @@ def _difference_words(baseline: str, difference: OutputDifference) -> str:
 
 
 def _advice(rows: Sequence[Row], fate: str, teller: str) -> str:
-    faster = ", ".join(_where(row) for row in rows if row.verdict == FASTER)
-    slower = ", ".join(_where(row) for row in rows if row.verdict == SLOWER)
+    faster = _wheres([row for row in rows if row.verdict == FASTER], rows)
+    slower = _wheres([row for row in rows if row.verdict == SLOWER], rows)
     if not rows:
         return "No recommendation: the two were not timed beside each other."
     if fate == LOST:
@@ -171,6 +188,12 @@ def _advice(rows: Sequence[Row], fate: str, teller: str) -> str:
     if all(row.verdict == NO_DIFFERENCE for row in rows):
         return "No recommendation: no difference in speed was seen."
     return f"No recommendation: an interval needs {FEWEST_LAUNCHES} launches or more, and scipy."
+
+
+def _wheres(chosen: Sequence[Row], rows: Sequence[Row]) -> str:
+    if len(chosen) == len(rows) > _FEW:
+        return f"in all {len(rows)} timings"
+    return ", ".join(map(_where, chosen))
 
 
 def _where(row: Row) -> str:

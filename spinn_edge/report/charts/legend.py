@@ -60,6 +60,10 @@ class Legend:
         place = self.models.index(model) if model in self.models else len(COLOURS) - 1
         return COLOURS[place % len(COLOURS)]
 
+    def colour_on_dark_of(self, model: str) -> str:
+        """Return the colour that a model has on a dark page."""
+        return COLOURS_ON_DARK[COLOURS.index(self.colour_of(model))]
+
     def colour(self, models: Iterable[str]) -> Spec:
         """Return the colour channel for the models of one chart, in the field ``model``.
 

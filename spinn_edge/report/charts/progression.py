@@ -79,7 +79,7 @@ def _panels(values: list[dict[str, Any]], colour: Spec) -> list[Spec]:
         "field": "round",
         "type": "quantitative",
         "title": "round",
-        "scale": {"domain": [min(rounds), max(rounds)], "nice": False, "padding": 14},
+        "scale": {"domain": [min(rounds), max(rounds)], "nice": False, "padding": 48},
         "axis": {"values": rounds, "format": "d", "grid": False},
     }
     mark = {"type": "line", "point": {"size": 70}}

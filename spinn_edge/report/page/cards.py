@@ -30,8 +30,8 @@ def model_cards(sources: ReportSources) -> Html:
                 said.append(facts)
                 bundle = next((b for b in sources.bundles if b.name == facts.name), None)
                 where = named.name if len(sources.results) > 1 else ""
-                colour = legend.colour_of(facts.name)
-                cards.append(_card(len(said), facts, before, bundle, where, colour))
+                colours = legend.colour_of(facts.name), legend.colour_on_dark_of(facts.name)
+                cards.append(_card(len(said), facts, before, bundle, where, colours))
     return tag("div", *cards, class_="cards")
 
 
@@ -41,7 +41,7 @@ def _card(
     before: BundleFacts | None,
     bundle: Bundle | None,
     where: str,
-    colour: str,
+    colours: tuple[str, str],
 ) -> Html:
     other = None if before is None or facts.baseline else before
     badge = tag("span", "baseline", class_="badge") if facts.baseline else Html("")
@@ -50,7 +50,7 @@ def _card(
         "article",
         tag("h3", facts.name, " ", badge, id=heading),
         tag("p", f"as in {where}", class_="note") if where else Html(""),
-        widths_picture(facts.widths, other.widths if other else (), facts.name, colour),
+        widths_picture(facts.widths, other.widths if other else (), facts.name, colours),
         tag("dl", *_facts(facts, other)),
         _scores(facts),
         *_pruning(bundle),

@@ -11,14 +11,16 @@ _TALLEST, _BAR, _GAP, _LABEL = 120.0, 42.0, 22.0, 18.0
 """Pixels: height of the widest layer, width of a bar, space between bars, height of a number."""
 
 
-def widths_picture(widths: Sequence[int], before: Sequence[int], name: str, colour: str) -> Html:
+def widths_picture(
+    widths: Sequence[int], before: Sequence[int], name: str, colours: tuple[str, str]
+) -> Html:
     """Return a bar for each layer, as tall as it is wide; behind it the outline of before.
 
     Args:
         widths: of the network; empty where they are not known.
         before: of the baseline, which shares the scale; of another depth for no outline.
         name: of the network.
-        colour: that it has in every chart.
+        colours: that it has in every chart, on light and on dark pages.
     """
     if not widths:
         return tag("p", "No picture: its widths are not known.", class_="note")
@@ -40,7 +42,7 @@ def widths_picture(widths: Sequence[int], before: Sequence[int], name: str, colo
             role="img",
             aria_label=words,
             class_="widths",
-            style=f"--bar: {colour}",
+            style=f"--on-light: {colours[0]}; --on-dark: {colours[1]}",
         ),
         tag("figcaption", words),
     )
