@@ -93,7 +93,7 @@ def _model_words(
 
 def _speeds(rows: Sequence[Row]) -> list[str]:
     """Return a part for each row, or for many of one verdict their slowest and fastest."""
-    parts = []
+    parts: list[str] = []
     for verdict in dict.fromkeys(row.verdict for row in rows):
         same = [row for row in rows if row.verdict == verdict]
         if len(same) <= _FEW or verdict not in (FASTER, SLOWER):

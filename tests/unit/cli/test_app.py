@@ -13,7 +13,7 @@ from tests.unit.cli.conftest import Cli
 COMMANDS = (
     *("demo", "train", "prune", "mask", "adapt", "export"),
     *("verify", "validate", "waterfall", "physics"),
-    *("bench", "bench-train", "compare", "explain", "inspect", "runtimes"),
+    *("bench", "bench-train", "compare", "report", "explain", "inspect", "runtimes", "schema"),
 )
 
 
