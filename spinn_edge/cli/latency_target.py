@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from spinn_edge.core.errors import UsageError
@@ -201,10 +199,3 @@ def _machine() -> str:
 
     found = describe_environment()
     return " and ".join(part for part in (found.cpu, found.gpu) if part)
-
-
-@contextmanager
-def variants_folder() -> Iterator[Path]:
-    """Give a folder for networks of other widths, removed afterwards."""
-    with TemporaryDirectory(prefix="spinn-edge-") as folder:
-        yield Path(folder)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from spinn_edge.cli.latency_target import LatencyTarget, variants_folder
+from spinn_edge.cli.latency_target import LatencyTarget
 
 if TYPE_CHECKING:
     import torch
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
     from spinn_edge.models.loading import LoadedModel
     from spinn_edge.pruning.request import PruningRequest
     from spinn_edge.pruning.rounds import PrunedModel
-
-_LARGEST_PROVED = 7
-"""Exports are proved at batch 1, 2, 7 and the largest; a smaller largest one would skip some."""
 
 
 def timed(
@@ -41,6 +40,7 @@ def latency_target(
     if order.wish is None:
         yield order.request, None
         return
+    from spinn_edge.bench.understanding.width_variants import LARGEST_PROVED
     from spinn_edge.export.bundling import ExportRequest
     from spinn_edge.export.shapes import input_specs
     from spinn_edge.pruning.graph.find import find_groups
@@ -48,13 +48,13 @@ def latency_target(
 
     assert loaded.module is not None
     specs = order.input_shapes or input_specs(loaded, ())
-    with variants_folder() as folder:
+    with TemporaryDirectory(prefix="spinn-edge-") as folder:
         target = LatencyTarget(
             order.wish,
             loaded,
             find_groups(loaded.module, example),
-            folder,
-            ExportRequest(input_shapes=specs, max_batch=max(order.wish.batch, _LARGEST_PROVED)),
+            Path(folder),
+            ExportRequest(input_shapes=specs, max_batch=max(order.wish.batch, LARGEST_PROVED)),
             printer,
         )
         if order.wish.goal is None:

@@ -18,7 +18,7 @@ from spinn_edge.pruning.criteria.selection import keep_top
 from spinn_edge.pruning.graph.chain import find_chain, widths_of
 from spinn_edge.pruning.graph.exactness import prove_exact
 from spinn_edge.pruning.graph.find import find_groups
-from spinn_edge.pruning.graph.groups import compose, shrink_graph
+from spinn_edge.pruning.graph.groups import ChannelGraph, compose, shrink_graph
 from spinn_edge.pruning.request import PruningRequest
 from spinn_edge.pruning.targets.amounts import count_amount
 from spinn_edge.pruning.targets.plan import RoundPlan
@@ -127,9 +127,10 @@ def prune_in_rounds(
     rounds = run.widths.rounds if last is None else last
     while state.number < rounds and not state.interrupted:
         start_s = time.monotonic()
+        current = shrink_graph(run.graph, state.plan)
         scores = score_groups(
             state.module,
-            shrink_graph(run.graph, state.plan),
+            current,
             request.importance,
             batches=batches,
             loss=loss,
@@ -137,7 +138,7 @@ def prune_in_rounds(
         )
         plan = run.widths.of_round(state.number + 1, [len(p.kept) for p in state.plan], scores)
         events.on_round(state.number + 1, plan)
-        state = run.remove(state, plan, scores)
+        state = run.remove(state, current, plan, scores)
         fit = tune(state.module, state.number)
         state = run.record(state, plan, fit, start_s)
         if not state.interrupted:
@@ -176,13 +177,16 @@ class _Run(Generic[M]):
         return RoundState(number=0, module=self._given, plan=whole)
 
     def remove(
-        self, state: RoundState[M], plan: RoundPlan, scores: Sequence[torch.Tensor]
+        self,
+        state: RoundState[M],
+        current: ChannelGraph,
+        plan: RoundPlan,
+        scores: Sequence[torch.Tensor],
     ) -> RoundState[M]:
         """Cut the channels that matter least, and prove it."""
-        groups = shrink_graph(self.graph, state.plan).groups
         step = tuple(
             group.plan(keep_top(score, width, group.blocks).tolist())
-            for group, score, width in zip(groups, scores, plan.widths, strict=True)
+            for group, score, width in zip(current.groups, scores, plan.widths, strict=True)
         )
         plan_so_far = compose(state.plan, step)
         # weights that nobody changed are cut from the given ones, as whoever replays the plan does

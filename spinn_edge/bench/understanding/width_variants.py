@@ -13,7 +13,7 @@ from spinn_edge.core.optional import require
 from spinn_edge.core.words import dashed
 from spinn_edge.runtimes import registry
 
-_LARGEST_PROVED = 7
+LARGEST_PROVED = 7
 """Exports are proved at batch 1, 2, 7 and the largest; a smaller largest one would skip some."""
 
 
@@ -74,7 +74,7 @@ class WidthVariants:
         self._folder = folder
         self._format = registry.find(runtime).format
         self._precision = precision
-        self._max_batch = max(max_batch, _LARGEST_PROVED)
+        self._max_batch = max(max_batch, LARGEST_PROVED)
         self._on_step = on_step
         self._written: dict[tuple[int, ...], Bundle] = {}
 
