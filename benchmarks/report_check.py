@@ -4,6 +4,7 @@
 with what ``spinn-edge demo`` wrote. Prints a Markdown table; leaves with 1 where one is missed.
 
 - *figures*: all that the sources have, as PNG and SVG, drawn in a process that has not drawn yet.
+  Seconds of a core beside it are what drawing takes; where they lie far below, others were running.
 - *page*: the HTML of a result of ``ROWS`` rows, made from the first result's own: bytes, and
   seconds to write it.
 """
@@ -40,12 +41,14 @@ def main() -> int:
 def figures(sources: ReportSources) -> Iterator[tuple[str, str, str, bool]]:
     """Draw all figures once."""
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
+        start, worked_s = time.perf_counter(), time.process_time()
         report = draw_figures(sources, Path(folder))
         took_s = time.perf_counter() - start
+        worked_s = time.process_time() - worked_s
     count = len({path.stem for path in report.drawn})
     what = f"{count} figures, PNG and SVG"
-    yield what, f"at most {FIGURES_S:g} s", f"{took_s:.1f} s", took_s <= FIGURES_S
+    measured = f"{took_s:.1f} s ({worked_s:.1f} s of a core)"
+    yield what, f"at most {FIGURES_S:g} s", measured, took_s <= FIGURES_S
 
 
 def page(sources: ReportSources) -> Iterator[tuple[str, str, str, bool]]:

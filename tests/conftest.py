@@ -1,5 +1,7 @@
-"""Fixtures that more than one folder of tests uses."""
+"""Fixtures that more than one folder of tests uses, and one thread for all of them."""
 
+import gc
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -13,10 +15,22 @@ from spinn_edge.core.manifest import Architecture
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.models.loading import LoadedModel
 from spinn_edge.models.modules import MLP
+from tests import exporters
+
+# One thread for each process and its children: networks here are far too small to share out, and
+# the processes of pytest-xdist would wait for each other's threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+exporters.quicken()
 
 # No deadline: shared machines stall. No database and no chance: a run is the same everywhere.
 settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the collector of garbage need not walk over PyTorch again."""
+    gc.freeze()
 
 
 class WriteCsv(Protocol):

@@ -19,6 +19,7 @@ from spinn_edge.accuracy.weight_check import explain_weights
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import SpinnEdgeError, UsageError
 from spinn_edge.core.manifest import PRECISIONS, Manifest
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.base import OpenOptions
 
@@ -85,7 +86,7 @@ def verify_bundle(
     runtimes: Sequence[str],
     options: OpenOptions | None = None,
     precisions: Sequence[str] | None = None,
-    on_progress: Callable[[str], None] = lambda runtime: None,
+    on_progress: OnStep = unheard,
     on_refusal: Callable[[str, str, SpinnEdgeError], None] = lambda runtime, precision, error: None,
     search: SearchRequest | None = None,
 ) -> Verification:
@@ -97,7 +98,8 @@ def verify_bundle(
         options: how to open them; their precision is replaced.
         precisions: files to check; None for every precision that the bundle holds of a runtime's
             format.
-        on_progress: called with each runtime's name before it starts.
+        on_progress: called before each runtime starts with its name, how many have ended, and how
+            many there are.
         on_refusal: called with name, precision and error of each runtime that could not open the
             bundle.
         search: the reference for inputs that are not golden, and how far to look.
@@ -119,8 +121,8 @@ def verify_bundle(
     batch_checks: list[BatchCheck] = []
     searches: list[SearchCheck] = []
     skipped: list[Skipped] = []
-    for name in runtimes:
-        on_progress(name)
+    for number, name in enumerate(runtimes):
+        on_progress(name, number, len(runtimes))
         for precision in precisions or _precisions_of(manifest, name):
             chosen = replace(options or OpenOptions(), precision=precision)
             try:

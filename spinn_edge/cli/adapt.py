@@ -13,6 +13,7 @@ from spinn_edge.cli import options as o
 
 if TYPE_CHECKING:
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.training.adaptation.adapter import Step
 
 POLL_S = 0.5
@@ -102,6 +103,7 @@ def adapt(
     surely better than with the old weights; BUNDLE itself is never changed.
     """
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.core.adaptation_record import AdaptationSettings
     from spinn_edge.core.bundle import Bundle
     from spinn_edge.core.errors import RegressionError, UsageError
@@ -165,8 +167,11 @@ def adapt(
         drop_na=drop_na,
         left_out=left_out,
     )
-    with printer.status(f"adapting to {source}") as say:
-        interrupted = a.follow(adapter, batches, _Progress(printer, adapter, say).show)
+    rows = 0 if follow or data == "-" else _count_rows(Path(data))
+    with StepProgress(printer, f"adapting to {source}", numbered=False) as show:
+        show.step(f"adapting to {source}", 0, rows)
+        watch = _BatchWatch(printer, adapter, show, rows)
+        interrupted = a.follow(adapter, batches, watch.look)
     record = a.adapted_record(
         adapter,
         parent,
@@ -183,9 +188,9 @@ def adapt(
             raise RegressionError(words)
         printer.say(words)
         raise typer.Exit(o.INTERRUPTED)
-    with printer.status("writing the new version") as say:
+    with StepProgress(printer, "writing the new version", alike=False) as show:
         made = a.write_adapted(
-            adapter, parent, out, record, test=held, force=force, on_step=say
+            adapter, parent, out, record, test=held, force=force, on_step=show.step
         ).bundle
     printer.write(to_text(adaptation_document(record, str(made.root), None)), json)
     printer.show(
@@ -197,20 +202,33 @@ def adapt(
         raise typer.Exit(o.INTERRUPTED)
 
 
-class _Progress:
+class _BatchWatch:
     """Says how far a stream is, and which batches were refused."""
 
-    def __init__(self, printer: Printer, adapter: Any, say: Any) -> None:
-        self._printer, self._adapter, self._say = printer, adapter, say
-        self._batches = 0
+    def __init__(self, printer: Printer, adapter: Any, show: StepProgress, rows: int) -> None:
+        self._printer, self._adapter, self._show = printer, adapter, show
+        self._rows, self._batches = rows, 0
 
-    def show(self, step: Step) -> None:
+    def look(self, step: Step) -> None:
         """Show a batch that was dealt with."""
         self._batches += 1
         if self._batches % (SHOWN_EVERY if self._printer.notes.is_terminal else SAID_EVERY) == 0:
             from spinn_edge.report.adaptation import progress_words
 
-            self._say(progress_words(self._adapter.record(), step.last_row))
+            words = progress_words(self._adapter.record(), step.last_row, self._rows)
+            self._show.step(words, step.last_row, self._rows)
+
+
+def _count_rows(path: Path) -> int:
+    """Return the rows below the head of a file; 0 for a pipe, which can be read only once.
+
+    A line feed within quotes counts as one more.
+    """
+    from spinn_edge.training.adaptation.stream import lines_of
+
+    if not path.is_file():
+        return 0
+    return max(sum(1 for _ in lines_of(path)) - 1, 0)
 
 
 def _lines(data: str, *, follow: bool) -> Iterator[str]:

@@ -93,13 +93,13 @@ def bench(
     from spinn_edge.bench.session import BenchRequest, run_bench
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
-    from spinn_edge.cli.time_left import TimeLeft
+    from spinn_edge.cli.time_left import TimedLines
     from spinn_edge.core.errors import UsageError
     from spinn_edge.report.console import bench_table
     from spinn_edge.report.json_document import bench_document, to_text
     from spinn_edge.report.markdown import results_markdown
     from spinn_edge.report.page.page import run_page
-    from spinn_edge.report.result_remarks import result_remarks
+    from spinn_edge.report.result_remarks import screen_remarks
 
     if save_baseline == "-":
         raise UsageError("--save-baseline -: expected a file; for standard output use --json -")
@@ -139,18 +139,19 @@ def bench(
     with ExitStack() as stack:
         bundle = stack.enter_context(open_bundle(model, load, input_shape))
         other = stack.enter_context(open_bundle(baseline, load, input_shape)) if baseline else None
-        left = TimeLeft(launches)
+        lines = TimedLines(printer.say)
         result = run_bench(
             bundle,
             request,
             baseline=other,
-            # plain lines: a spinner would take time from what is measured
-            on_launch=lambda contender, launch: printer.say(
+            on_launch=lambda contender, launch: lines.step(
                 f"launch {launch} of {launches}: {contender.label} on {contender.runtime} "
-                f"{contender.options.precision}{left.words(launch)}"
+                f"{contender.options.precision}",
+                launch - 1,
+                launches,
             ),
         )
-    printer.show(bench_table(result, width=printer.width), *result_remarks(result))
+    printer.show(bench_table(result, width=printer.width), *screen_remarks(result))
     printer.write(to_text(bench_document(result)), json)
     printer.write(results_markdown(result), markdown)
     if html is not None:

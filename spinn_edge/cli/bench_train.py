@@ -94,6 +94,7 @@ def bench_train(
     from spinn_edge.bench.training.contest import TrainingRequest, run_contest
     from spinn_edge.bench.training.job import StepRule
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.time_left import TimedLines
     from spinn_edge.core.errors import UsageError
     from spinn_edge.core.optional import require
     from spinn_edge.report.json_document import to_text
@@ -128,8 +129,9 @@ def bench_train(
         )
         require("torch", extra="export")
         check_bundles(request)
-        # plain lines: a spinner would take time from what is measured
-        result = run_contest(request, on_launch=printer.say)
+        # the first round compiles, and says nothing of the others
+        lines = TimedLines(printer.say, unlike=int("on" in o.names(compile_)))
+        result = run_contest(request, on_launch=lines.step)
     printer.show(speed_table(result), cost_table(result), *training_words(result))
     printer.write(to_text(training_document(result)), json)
     if latex_rows is not None:

@@ -22,7 +22,9 @@ def demo(
 ) -> None:
     """Run the whole way on simulated milling data: train, prune, export, verify, bench."""
     from spinn_edge.cli.bench import raise_for_rows
-    from spinn_edge.cli.output import EpochProgress, Printer
+    from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import EpochProgress
+    from spinn_edge.cli.time_left import TimedLines
     from spinn_edge.core.errors import ParityError
     from spinn_edge.core.optional import require
     from spinn_edge.report.console import bench_table, scores_table, verification_table
@@ -31,14 +33,19 @@ def demo(
     from spinn_edge.report.page.page import run_page
     from spinn_edge.report.pruning import audit_table
     from spinn_edge.report.remarks import score_remarks, verification_remarks
-    from spinn_edge.report.result_remarks import result_remarks
+    from spinn_edge.report.result_remarks import screen_remarks
 
     require("torch", extra="export")
     from spinn_edge.demo.tour import FULL, QUICK, Listener, run_tour
 
     printer = Printer(html)
     with EpochProgress(printer) as progress:
-        listener = Listener(on_step=progress.say, on_run=progress.begin, on_epoch=progress.advance)
+        listener = Listener(
+            on_step=progress.say,
+            on_turn=TimedLines(progress.say).step,
+            on_run=progress.begin,
+            on_epoch=progress.advance,
+        )
         tour = run_tour(out, QUICK if quick else FULL, seed=seed, force=force, listener=listener)
     for bundle in (tour.dense, tour.pruned):
         training, pruning = bundle.manifest.training, bundle.manifest.pruning
@@ -56,7 +63,7 @@ def demo(
         )
     printer.show(
         bench_table(tour.result, width=printer.width),
-        *result_remarks(tour.result),
+        *screen_remarks(tour.result),
     )
     printer.write(to_text(bench_document(tour.result)), str(out / "results.json"))
     printer.write(results_markdown(tour.result), str(out / "results.md"))

@@ -49,6 +49,7 @@ def explain(
     from spinn_edge.bench.understanding.explanation import explain as measure
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.sources import open_bundle
+    from spinn_edge.cli.time_left import TimedLines
     from spinn_edge.core.errors import UsageError
     from spinn_edge.report.explanation import (
         explanation_document,
@@ -80,8 +81,7 @@ def explain(
         trust_factory=trust_factory,
     )
     with open_bundle(model, load, input_shape) as bundle:
-        # plain lines: a spinner would take time from what is measured
-        explanation = measure(bundle, request, on_step=printer.say)
+        explanation = measure(bundle, request, on_step=TimedLines(printer.say).step)
     printer.show(explanation_tables(explanation), *explanation_words(explanation))
     printer.write(to_text(explanation_document(explanation)), json)
     printer.write(explanation_markdown(explanation), markdown)

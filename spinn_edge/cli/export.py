@@ -107,6 +107,7 @@ def export(
     """Write a bundle in every format asked for, each one proved against eager PyTorch."""
     from spinn_edge.accuracy.hand_limits import parse_tolerances
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.core.bundle import check_output_free
     from spinn_edge.core.errors import UsageError
     from spinn_edge.export.bundling import ExportRequest, write_bundle
@@ -140,7 +141,8 @@ def export(
     if int8 is not None and "int8" not in request.precisions:
         raise UsageError(f"--int8 {int8} is for int8 files; add int8 to --precision")
     _say_what_differs(printer, request)
-    with printer.status("loading the model") as say:
+    # formats take different times: one says nothing of another
+    with StepProgress(printer, "loading the model", alike=False) as show:
         loaded = load_model(
             model,
             o.load_options(
@@ -156,7 +158,7 @@ def export(
             replace(request, scored=_scored_rows(data, test, loaded)),
             golden=_golden_from(data, features, loaded) if data else None,
             force=force,
-            on_step=say,
+            on_step=show.step,
         )
     printer.show(manifest_table(bundle.manifest, bundle.name), files_table(bundle))
     if given := bundle.manifest.architecture.derivatives:

@@ -175,14 +175,16 @@ class LatencyTarget:
 
     def _probe(self, bundle_at: Callable[[tuple[int, ...]], Bundle], launches: int) -> LatencyProbe:
         from spinn_edge.bench.understanding.latency_probe import LatencyProbe
+        from spinn_edge.cli.time_left import TimedLines
 
+        lines = TimedLines(self._printer.say)
         return LatencyProbe(
             bundle_at=bundle_at,
             runtime=self._wish.runtime,
             batch=self._wish.batch,
             launches=launches,
-            on_launch=lambda contender, launch: self._printer.say(
-                f"launch {launch} of {launches}: {contender.label}"
+            on_launch=lambda contender, launch: lines.step(
+                f"launch {launch} of {launches}: {contender.label}", launch - 1, launches
             ),
         )
 

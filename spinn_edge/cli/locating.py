@@ -54,6 +54,7 @@ def show_divergence(
         SpinnEdgeError: as :func:`spinn_edge.accuracy.divergence.locating.locate_divergence`.
     """
     from spinn_edge.accuracy.divergence.locating import locate_divergence
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.core.errors import ParityError
     from spinn_edge.core.manifest import PRECISIONS
     from spinn_edge.report.divergence import (
@@ -66,9 +67,9 @@ def show_divergence(
     held = [entry.precision for entry in bundle.manifest.files_of("onnx")]
     chosen = precisions or [name for name in PRECISIONS if name in held] or PRECISIONS[:1]
     found = []
-    with printer.status("comparing layers") as say:
-        for precision in chosen:
-            say(f"comparing layers, {precision}")
+    with StepProgress(printer, "comparing layers") as show:
+        for number, precision in enumerate(chosen):
+            show.step(f"comparing layers, {precision}", number, len(chosen))
             one = replace(options, precision=precision)
             found.append(locate_divergence(bundle, precision, one))
     for divergence in found:

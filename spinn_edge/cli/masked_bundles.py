@@ -63,6 +63,7 @@ def time_beside_given(
     """Time each bundle beside the network that was given, on ONNX Runtime, batch 1 and 1000."""
     from spinn_edge.bench.loops.timing import TimingRule
     from spinn_edge.bench.session import BenchRequest, run_bench
+    from spinn_edge.cli.time_left import TimedLines
 
     request = BenchRequest(
         runtimes=(RUNTIME,),
@@ -70,16 +71,18 @@ def time_beside_given(
         launches=launches,
         rule=TimingRule(budget_s=_BUDGET_S),
     )
+    lines = TimedLines(printer.say)
     with _given(taught) as given:
         return [
             run_bench(
                 bundle,
                 request,
                 baseline=given,
-                # plain lines: a spinner would take time from what is measured
-                on_launch=lambda contender, launch: printer.say(
+                on_launch=lambda contender, launch: lines.step(
                     f"timing, launch {launch} of {launches}: {contender.label} on "
-                    f"{contender.runtime}"
+                    f"{contender.runtime}",
+                    launch - 1,
+                    launches,
                 ),
             )
             for bundle in bundles
@@ -96,11 +99,15 @@ def _write(
     force: bool,
     printer: Printer,
 ) -> Bundle:
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.export.bundling import ExportRequest
     from spinn_edge.export.learned import write_learned
     from spinn_edge.pruning.masks.files import copy_with_masks
 
-    with tempfile.TemporaryDirectory(prefix="spinn-edge-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="spinn-edge-") as folder,
+        StepProgress(printer, f"writing {out.name}", alike=False) as show,
+    ):
         bare = write_learned(
             module,
             Path(folder) / out.name,
@@ -109,7 +116,7 @@ def _write(
             duration_s=sum(record.duration_s for record in masked.masking.stages),
             pruning=audit,
             request=ExportRequest(formats=_FORMATS),
-            on_step=lambda step: printer.say(f"{out.name}: {step}"),
+            on_step=show.step,
         )
         return copy_with_masks(bare, out, masks, masked.masking, force=force)
 

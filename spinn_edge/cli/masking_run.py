@@ -40,7 +40,7 @@ def mask_taught(
         kept: where they are kept.
         options: further ones of :func:`spinn_edge.pruning.masks.reference.mask_on_rows`.
     """
-    from spinn_edge.cli.output import EpochProgress
+    from spinn_edge.cli.progress import EpochProgress
     from spinn_edge.pruning.masks.reference import mask_on_rows
     from spinn_edge.report.masked import stage_sheet
 
@@ -48,7 +48,7 @@ def mask_taught(
 
         def begin(row: CumulativeRow) -> None:
             title = f"stage {row.number}/{len(stages)}, {row.cumulative:.2%} masked"
-            progress.begin(title, row.stage.epochs)
+            progress.begin(title, row.stage.epochs, sum(s.epochs for s in stages[row.number :]))
 
         def end(state: StageState) -> None:
             for record in state.records[-1:]:

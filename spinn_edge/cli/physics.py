@@ -79,6 +79,7 @@ def physics(
     from spinn_edge.accuracy.physics.questions import PhysicsLimits, PhysicsQuestions
     from spinn_edge.cli.compare import share
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.core.bundle import Bundle
     from spinn_edge.core.derivatives import carried_derivatives
     from spinn_edge.core.errors import ParityError, RuntimeUnavailableError
@@ -104,7 +105,7 @@ def physics(
         points=points,
     )
     loaded = Bundle.load(bundle)
-    with printer.status("differentiating in float64") as say:
+    with StepProgress(printer, "differentiating in float64") as show:
         report = check_physics(
             loaded,
             chosen,
@@ -115,7 +116,7 @@ def physics(
             ),
             precisions=o.precision_names(precision) if precision else None,
             skip_unavailable=every_runtime,
-            on_progress=lambda name: say(f"checking {name}"),
+            on_progress=lambda name, *of: show.step(f"checking {name}", *of),
         )
     printer.show(*physics_tables(report), *physics_remarks(report))
     printer.write(to_text(physics_document(report)), json)

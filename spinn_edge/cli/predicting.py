@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spinn_edge.core.steps import OnStep, unheard
+
 if TYPE_CHECKING:
     from spinn_edge.core.bundle import Bundle
     from spinn_edge.core.tensors import Array
@@ -13,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def predictions_of(
-    bundles: Sequence[Bundle], data: Path, *, runtime: str | None = None
+    bundles: Sequence[Bundle],
+    data: Path,
+    *,
+    runtime: str | None = None,
+    on_step: OnStep = unheard,
 ) -> Predictions:
     """Run every bundle on the same labelled rows.
 
@@ -21,6 +27,7 @@ def predictions_of(
         bundles: at least one; one that was trained here says which columns are meant.
         data: a CSV file with a head line, or an NPZ file.
         runtime: to run them on; None for ort-cpu where it can serve a bundle, else eager.
+        on_step: called before each bundle runs.
 
     Raises:
         UsageError: no bundle, no such columns, or rows that the bundles do not take.
@@ -53,7 +60,8 @@ def predictions_of(
     )
     measured = _columns(labelled.targets.values())
     predicted = {}
-    for bundle in bundles:
+    for number, bundle in enumerate(bundles):
+        on_step(f"predicting the rows of {data} with {bundle.name}", number, len(bundles))
         with make_evaluator(bundle, bundle.name, runtime=runtime or _runtime_of(bundle)) as model:
             outputs = evaluate(
                 model, labelled.inputs, named=labelled.named_inputs, cast=labelled.from_table

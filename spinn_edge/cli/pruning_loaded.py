@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from spinn_edge.cli.learning_options import compile_words
-from spinn_edge.cli.output import EpochProgress, Printer
+from spinn_edge.cli.output import Printer
+from spinn_edge.cli.progress import EpochProgress
 from spinn_edge.cli.pruning_order import Order
 from spinn_edge.cli.pruning_timing import latency_target, timed
 from spinn_edge.cli.pruning_verdict import raise_for_verdict, show_audit, show_unscored
+from spinn_edge.cli.time_left import TimedLines
 from spinn_edge.cli.train import end_training
 from spinn_edge.core.errors import PruningError, UsageError
-from spinn_edge.core.words import dashed
 from spinn_edge.export.golden import GoldenInputs
 
 if TYPE_CHECKING:
@@ -68,8 +69,11 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
     with latency_target(order, loaded, example, printer) as (request, target):
         if loaders is None:
             printer.say("no --data and no --loaders: channels are removed and nothing is tuned")
+            lines = TimedLines(printer.say)
             events: RoundEvents[Any] = RoundEvents(
-                on_round=lambda number, plan: printer.say(f"round {number}: {dashed(plan.widths)}")
+                on_round=lambda number, plan: lines.step(
+                    order.title_of(number, plan.widths), number - 1, order.rounds
+                )
             )
             pruned = prune_in_rounds(loaded.module, request, example=example, events=events)
         else:
@@ -91,8 +95,7 @@ def prune_loaded(order: Order, loaders: str | None, printer: Printer) -> None:
                     compiled=order.compiled,
                     events=RoundEvents(
                         on_round=lambda number, plan: progress.begin(
-                            f"round {number}, {dashed(plan.widths)}",
-                            order.schedule[number - 1].epochs if order.schedule else order.epochs,
+                            order.title_of(number, plan.widths), *order.epochs_of(number)
                         )
                     ),
                     on_epoch=progress.advance,

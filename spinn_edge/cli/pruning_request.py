@@ -64,9 +64,15 @@ def _share_or_width(text: str, name: str, value: str) -> float | int:
 
 
 def read_importance(text: str) -> str | Importance:
-    """Return the name of a criterion, or the user's own function ``package.module:function``."""
+    """Return the name of a criterion, or the user's own function ``package.module:function``.
+
+    Raises:
+        UsageError: no criterion has that name; found out before a model is loaded.
+    """
+    from spinn_edge.pruning.criteria.importance import find_criterion
+
     if ":" not in text:
-        return text
+        return find_criterion(text).name
     return import_function(text, "--importance", "(weights by name, group)")
 
 

@@ -11,7 +11,8 @@ import typer
 
 from spinn_edge.cli import options as o
 from spinn_edge.cli.learning_options import compile_words
-from spinn_edge.cli.output import EpochProgress, Printer
+from spinn_edge.cli.output import Printer
+from spinn_edge.cli.progress import EpochProgress
 from spinn_edge.cli.pruning_order import Order
 from spinn_edge.cli.pruning_physics import PhysicsChecks
 from spinn_edge.cli.pruning_request import decisive
@@ -19,14 +20,12 @@ from spinn_edge.cli.pruning_timing import latency_target, timed
 from spinn_edge.cli.pruning_verdict import raise_for_verdict, show_audit, show_scores
 from spinn_edge.cli.stage_folder import open_stages
 from spinn_edge.cli.train import end_training
-from spinn_edge.core.words import dashed
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from spinn_edge.cli.lesson import Columns, Taught
-    from spinn_edge.pruning.reference import FineTuning
     from spinn_edge.pruning.rounds import RoundEvents
     from spinn_edge.pruning.staged.continuation import Stages
     from spinn_edge.pruning.targets.plan import RoundPlan
@@ -92,7 +91,7 @@ def prune_taught(
                 request,
                 tuning,
                 stages=_stages(order, data, taught, printer),
-                events=_events(tuning, progress, checks),
+                events=_events(order, progress, checks),
                 on_epoch=progress.advance,
             )
         if pruned.fits and pruned.fits[-1].best is None:
@@ -150,13 +149,11 @@ def _example(features: Any) -> tuple[torch.Tensor, ...]:
     return (torch.from_numpy(features[:8]).float(),)
 
 
-def _events(
-    tuning: FineTuning, progress: EpochProgress, checks: PhysicsChecks
-) -> RoundEvents[nn.Module]:
+def _events(order: Order, progress: EpochProgress, checks: PhysicsChecks) -> RoundEvents[nn.Module]:
     from spinn_edge.pruning.rounds import RoundEvents, RoundState
 
     def on_round(number: int, plan: RoundPlan) -> None:
-        progress.begin(f"round {number}, {dashed(plan.widths)}", tuning.of_round(number).epochs)
+        progress.begin(order.title_of(number, plan.widths), *order.epochs_of(number))
 
     def after_round(state: RoundState[nn.Module]) -> None:
         checks.look(state.number, state.module)

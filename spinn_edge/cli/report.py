@@ -19,7 +19,7 @@ def report(
     documents: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RESULTS.json ...",
+            metavar="RESULTS.json",
             help="What bench wrote with --json, of one machine or several; beside it documents of "
             "waterfall, verify, explain and validate.",
             show_default=False,
@@ -79,20 +79,30 @@ def report(
 
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.predicting import predictions_of
+    from spinn_edge.cli.progress import StepProgress
+    from spinn_edge.cli.report_places import check_figures_folder, check_places
     from spinn_edge.core.errors import UsageError
     from spinn_edge.report.sources import read_sources
 
-    summary = os.environ.get("GITHUB_STEP_SUMMARY") if github_summary else None
-    printed = "-" if github_summary and not summary else None
+    summary = (os.environ.get("GITHUB_STEP_SUMMARY") or None) if github_summary else None
+    printed = "-" if github_summary and summary is None else None
     places = (html, markdown, latex, csv, json, junit, printed)
     printer = Printer(*places)
-    _refuse_overwriting(documents, places)
+    written = (*places, *_beside_csv(csv), summary)
+    check_places(written, documents=documents, bundles=bundle or (), data=data)
+    if figures is not None:
+        check_figures_folder(figures)
     if data is not None and not bundle:
         raise UsageError(f"--data {data} needs models to run on it; name them with --bundle FOLDER")
+    if data is not None and figures is None:
+        raise UsageError(
+            f"--data {data} is for the figure of predicted against measured; name a folder with "
+            "--figures, or leave it out"
+        )
     sources = read_sources(documents, bundle or [])
     if data is not None:
-        with printer.status(f"predicting the rows of {data}"):
-            found = predictions_of(sources.bundles, data)
+        with StepProgress(printer, f"predicting the rows of {data}") as show:
+            found = predictions_of(sources.bundles, data, on_step=show.step)
         sources = replace(sources, predictions=found)
     _write_texts(sources, printer, html=html, markdown=markdown, latex=latex, csv=csv, json=json)
     if junit is not None:
@@ -139,6 +149,15 @@ def _write_texts(
         printer.write(to_text(merged(sources.results)), json)
 
 
+def _beside_csv(csv: str | None) -> tuple[str, ...]:
+    """Return what ``--csv`` writes beyond the file that it names."""
+    from spinn_edge.report.tables.spreadsheet import ROWS, csv_paths
+
+    if csv in (None, "-"):
+        return ()
+    return tuple(str(path) for name, path in csv_paths(Path(csv)).items() if name != ROWS)
+
+
 def _write_csv(sources: ReportSources, printer: Printer, csv: str) -> None:
     from spinn_edge.report.tables.spreadsheet import ROWS, csv_paths, csv_tables
 
@@ -162,10 +181,12 @@ def _summarize(sources: ReportSources, printer: Printer, summary: str | None) ->
 
 
 def _draw(sources: ReportSources, printer: Printer, folder: Path) -> None:
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.report.figures.drawing import draw_figures, figures_words
 
-    with printer.status("drawing"):
-        drawn = draw_figures(sources, folder)
+    # figures take different times: one says nothing of another
+    with StepProgress(printer, "drawing", alike=False) as show:
+        drawn = draw_figures(sources, folder, on_step=show.step)
     for words in figures_words(drawn):
         printer.say(words)
 
@@ -173,25 +194,13 @@ def _draw(sources: ReportSources, printer: Printer, folder: Path) -> None:
 def _show(sources: ReportSources, printer: Printer) -> None:
     """Print tables, as bench does; of several machines the fleet."""
     from spinn_edge.report.console import bench_table
-    from spinn_edge.report.result_remarks import result_remarks
+    from spinn_edge.report.recommendations import recorded_differences
+    from spinn_edge.report.result_remarks import screen_remarks
     from spinn_edge.report.tables.fleet import fleet_sheets
 
     if len(sources.results) > 1:
-        printer.show(*(sheet.to_rich() for sheet in fleet_sheets(sources.results)))
+        printer.show(*(sheet.to_rich() for sheet in fleet_sheets(sources.results)), *sources.notes)
         return
-    result = sources.results[0].result
-    printer.show(bench_table(result, width=printer.width), *result_remarks(result))
-
-
-def _refuse_overwriting(documents: list[Path], places: tuple[str | None, ...]) -> None:
-    """Refuse to write over what is read.
-
-    Raises:
-        UsageError: a document would replace a result.
-    """
-    from spinn_edge.core.errors import UsageError
-
-    read = {path.resolve() for path in documents}
-    for place in places:
-        if place not in (None, "-") and Path(str(place)).resolve() in read:
-            raise UsageError(f"{place} is read, so nothing is written there; name another file")
+    named = sources.results[0]
+    remarks = screen_remarks(named.result, recorded_differences(named.raw))
+    printer.show(bench_table(named.result, width=printer.width), *remarks, *sources.notes)

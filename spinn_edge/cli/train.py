@@ -47,7 +47,8 @@ def train(
     The weights that are kept are those of the epoch with the lowest error on the held-out rows,
     with and without physics.
     """
-    from spinn_edge.cli.output import EpochProgress, Printer
+    from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import EpochProgress
     from spinn_edge.core.bundle import check_output_free
     from spinn_edge.core.optional import require
     from spinn_edge.training.dataset import load_split

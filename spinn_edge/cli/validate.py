@@ -82,6 +82,7 @@ def validate(
     from spinn_edge.accuracy.validation.tolerances import TOLERANCE
     from spinn_edge.accuracy.validation.validator import AccuracyValidator
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import ParityError
     from spinn_edge.report.json_document import to_text
@@ -104,9 +105,10 @@ def validate(
         ("optimized", model, runtime, precision),
     )
     described: dict[str, dict[str, str]] = {}
-    with ExitStack() as stack, printer.status("validating"):
+    with ExitStack() as stack, StepProgress(printer, "validating", alike=False) as show:
         evaluators = []
-        for side, source, runtime_name, kind in sides:
+        for number, (side, source, runtime_name, kind) in enumerate(sides):
+            show.step(f"opening {source} on {runtime_name}", number, len(sides) + 1)
             bundle = stack.enter_context(open_bundle(source, load, input_shape))
             opened = stack.enter_context(
                 open_runtime(
@@ -125,6 +127,7 @@ def validate(
                 "precision": kind,
                 "file": opened.facts.file,
             }
+        show.step("running both on every row", len(sides), len(sides) + 1)
         result = AccuracyValidator(
             *evaluators,
             tolerance=TOLERANCE if limits[0] is None else limits[0],

@@ -58,6 +58,7 @@ def verify(
     from spinn_edge.accuracy.verification import verify_bundle
     from spinn_edge.cli.locating import check_locatable, show_divergence
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import ParityError, RuntimeUnavailableError, SpinnEdgeError
     from spinn_edge.report.beyond_golden import beyond_remarks
@@ -97,7 +98,7 @@ def verify(
     def note(name: str, precision: str, error: SpinnEdgeError) -> None:
         refusals[name, precision] = error
 
-    with open_bundle(model, load, input_shape) as found, printer.status("verifying") as say:
+    with open_bundle(model, load, input_shape) as found, StepProgress(printer, "verifying") as show:
         bundle = replace(found, manifest=with_tolerances(found.manifest, by_hand))
         request, search_note = _search_request(model, load, bundle) if search else (None, "")
         verification = verify_bundle(
@@ -105,7 +106,7 @@ def verify(
             chosen,
             options,
             precisions,
-            on_progress=lambda name: say(f"verifying {name}"),
+            on_progress=lambda name, *of: show.step(f"verifying {name}", *of),
             on_refusal=note,
             search=request,
         )

@@ -56,6 +56,7 @@ def waterfall(
     from spinn_edge.accuracy.divergence import waterfall as error_waterfall
     from spinn_edge.accuracy.divergence.bundle_forms import bundle_forms
     from spinn_edge.cli.output import Printer
+    from spinn_edge.cli.progress import StepProgress
     from spinn_edge.cli.sources import open_bundle
     from spinn_edge.core.errors import ParityError
     from spinn_edge.report.json_document import to_text
@@ -86,14 +87,14 @@ def waterfall(
         inputs, measured, names, source = _samples(
             bundle, other, data, o.names(features), o.names(targets), drop_na=drop_na
         )
-        say = stack.enter_context(printer.status("running every form"))
+        show = stack.enter_context(StepProgress(printer, "running every form"))
         result = error_waterfall.waterfall(
             bundle_forms(bundle, other, runtimes, options),
             inputs,
             targets=measured,
             names=names,
             source=source,
-            on_form=say,
+            on_form=show.step,
         )
     printer.show(waterfall_table(result), *waterfall_words(result))
     printer.write(to_text(waterfall_document(result)), json)

@@ -16,6 +16,7 @@ from spinn_edge.bench.result import BenchResult
 from spinn_edge.bench.session import BenchRequest, run_bench
 from spinn_edge.core.bundle import Bundle, check_output_free
 from spinn_edge.core.errors import BundleError, MissingDependencyError, UsageError
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.core.table import read_table
 from spinn_edge.demo.milling import GROUP, TARGETS, simulate, split_by_tool, write_csv
 from spinn_edge.export.bundling import ExportRequest
@@ -89,12 +90,16 @@ class Listener:
 
     Attributes:
         on_step: called with a few words before each step.
-        on_run: called with a title and a number of epochs before each run of epochs.
+        on_turn: called before each of many like steps, such as runtimes that are verified, with a
+            few words, how many have ended, and how many there are.
+        on_run: called with a title, a number of epochs, and that of later runs of the same work,
+            before each run of epochs.
         on_epoch: called after each epoch.
     """
 
     on_step: Callable[[str], None] = lambda step: None
-    on_run: Callable[[str, int], None] = lambda title, epochs: None
+    on_turn: OnStep = unheard
+    on_run: Callable[[str, int, int], None] = lambda title, epochs, later: None
     on_epoch: Callable[[Epoch], None] = lambda epoch: None
 
 
@@ -140,7 +145,7 @@ def run_tour(
     split = load_split(train_csv, recipe)
     request = ExportRequest(formats=_formats(listener))
 
-    listener.on_run("training", plan.epochs)
+    listener.on_run("training", plan.epochs, 0)
     optimisation = Optimisation(epochs=plan.epochs, seed=seed)
     trained = train_mlp(
         split,
@@ -161,7 +166,7 @@ def run_tour(
         duration_s=trained.duration_s,
         request=request,
         force=force,
-        on_step=lambda step: listener.on_step(f"dense: {step}"),
+        on_step=lambda *step: listener.on_step(_numbered("dense", *step)),
     )
     start_s = time.monotonic()
     pruned = prune_on_rows(
@@ -178,7 +183,9 @@ def run_tour(
         FineTuning(optimisation=replace(optimisation, epochs=plan.finetune_epochs)),
         events=RoundEvents(
             on_round=lambda number, _: listener.on_run(
-                f"pruning, round {number}/{plan.rounds}", plan.finetune_epochs
+                f"pruning, round {number}/{plan.rounds}",
+                plan.finetune_epochs,
+                plan.finetune_epochs * (plan.rounds - number),
             )
         ),
         on_epoch=listener.on_epoch,
@@ -194,7 +201,7 @@ def run_tour(
         pruning=pruned.audit,
         request=request,
         force=force,
-        on_step=lambda step: listener.on_step(f"pruned: {step}"),
+        on_step=lambda *step: listener.on_step(_numbered("pruned", *step)),
     )
     runtimes = plan.runtimes or tuple(registry.entries())
     verifications = tuple(
@@ -202,7 +209,9 @@ def run_tour(
             bundle,
             # kernels are compiled for each batch size, and timing checks parity once more
             [name for name in runtimes if not name.startswith("compile")],
-            on_progress=lambda name: listener.on_step(f"verifying {name}"),
+            on_progress=lambda name, done, total: listener.on_turn(
+                f"verifying {name} ({done + 1} of {total})", done, total
+            ),
         )
         for bundle in (dense, small)
     )
@@ -215,11 +224,17 @@ def run_tour(
             rule=TimingRule(budget_s=plan.bench_s),
         ),
         baseline=dense,
-        on_launch=lambda contender, launch: listener.on_step(
-            f"timing, launch {launch} of {plan.launches}: {contender.label} on {contender.runtime}"
+        on_launch=lambda contender, launch: listener.on_turn(
+            f"timing, launch {launch} of {plan.launches}: {contender.label} on {contender.runtime}",
+            launch - 1,
+            plan.launches,
         ),
     )
     return Tour(dense=dense, pruned=small, verifications=verifications, result=result)
+
+
+def _numbered(name: str, words: str, done: int, total: int) -> str:
+    return f"{name}: {words} ({done + 1} of {total})"
 
 
 def _check_folder(out: Path, *, force: bool) -> None:

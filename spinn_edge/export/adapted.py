@@ -12,6 +12,7 @@ from spinn_edge.core.bundle import Bundle, check_output_free
 from spinn_edge.core.errors import BundleError, RegressionError
 from spinn_edge.core.lineage import as_ancestor
 from spinn_edge.core.manifest import DataRecipe, Training
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.export.bundling import write_bundle
 from spinn_edge.export.same_formats import check_exporters, request_like
 from spinn_edge.export.task_loss import ScoredRows
@@ -54,7 +55,7 @@ def adapt_bundle(
     trust_factory: bool = False,
     force: bool = False,
     on_batch: Callable[[Step], None] = lambda step: None,
-    on_step: Callable[[str], None] = lambda words: None,
+    on_step: OnStep = unheard,
 ) -> AdaptedBundle:
     """Let the last layers of a deployed network follow a stream, and write a new bundle.
 
@@ -71,7 +72,7 @@ def adapt_bundle(
         trust_factory: call the factory that the manifest names.
         force: replace a bundle at ``out``.
         on_batch: called after each batch.
-        on_step: called with a few words before each step of writing.
+        on_step: as :func:`spinn_edge.export.bundling.write_bundle`.
 
     Raises:
         RegressionError: nothing was learnt, or the adapting weights did not surely predict better
@@ -188,7 +189,7 @@ def write_adapted(
     *,
     test: TestRows | None = None,
     force: bool = False,
-    on_step: Callable[[str], None] = lambda words: None,
+    on_step: OnStep = unheard,
 ) -> AdaptedBundle:
     """Write the new version in the formats of its parent, golden outputs made and proved anew.
 

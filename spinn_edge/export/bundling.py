@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from spinn_edge.core.golden import GOLDEN_NAME
 from spinn_edge.core.manifest import PRECISIONS, SCHEMA_VERSION, FileEntry, Manifest, Training
 from spinn_edge.core.optional import require
 from spinn_edge.core.pruning_record import PruningAudit
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export import registry
 from spinn_edge.export.batches import largest_batch
@@ -89,7 +90,7 @@ def write_bundle(
     pruning: PruningAudit | None = None,
     adaptation: AdaptationRecord | None = None,
     force: bool = False,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = unheard,
 ) -> Bundle:
     """Write a model in every format asked for; a format that is not proved stops the whole.
 
@@ -103,7 +104,8 @@ def write_bundle(
         pruning: what was removed.
         adaptation: how it followed a stream of rows.
         force: replace a bundle at ``out``.
-        on_step: called with a few words before each step.
+        on_step: called before each step with what it is, how many have ended, and how many
+            there are: one for each file, and one for the golden vectors before them.
 
     Returns:
         The bundle, read back from disk.
@@ -119,12 +121,15 @@ def write_bundle(
         for step in registry.in_order(request.formats, request.precisions)
         if not request.only or (step.format, step.precision) in request.only
     ]
+    if loaded.file is not None:  # the file that was given is not written again
+        given = loaded.format, PRECISIONS[0]
+        steps = [step for step in steps if (step.format, step.precision) != given]
     inputs = input_specs(loaded, request.input_shapes)
     max_batch = largest_batch(loaded, inputs, request.max_batch, request.engine)
     request.engine.batches(max_batch)  # refused now rather than after everything else is written
     old = loaded.bundle.manifest if loaded.bundle else None
     with staged_folder(out, force=force) as folder:
-        on_step("golden vectors")
+        on_step("golden vectors", 0, len(steps) + 1)
         reference = reference_of(loaded)
         chosen = _golden_inputs(loaded, golden, inputs, golden_rows(inputs, max_batch))
         made = make_references(chosen, reference)
@@ -163,9 +168,9 @@ def write_bundle(
             manifest = _proved(
                 Bundle(root=folder, manifest=manifest), loaded.format, PRECISIONS[0], made, lower
             )
-        for step in steps:
+        for number, step in enumerate(steps, start=1):
             if not manifest.files_of(step.format, step.precision):
-                on_step(f"{step.name}: write and prove")
+                on_step(f"{step.name}: write and prove", number, len(steps) + 1)
                 manifest = _export(loaded, folder, Path(out), manifest, step, made, lower, request)
         finish(folder, manifest)
     return Bundle.load(Path(out))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from spinn_edge.accuracy.metrics.regression import (
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.manifest import Architecture, DataRecipe, Scaling, Scores, Training
 from spinn_edge.core.pruning_record import PruningAudit
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.export.golden import rows_as_golden
@@ -59,7 +59,7 @@ def write_learned(
     architecture: Architecture | None = None,
     request: ExportRequest | None = None,
     force: bool = False,
-    on_step: Callable[[str], None] = lambda step: None,
+    on_step: OnStep = unheard,
 ) -> Bundle:
     """Score a network and write its bundle, golden inputs drawn from real rows.
 
@@ -73,7 +73,7 @@ def write_learned(
         architecture: how the module is made again; None for a plain MLP, which says it itself.
         request: formats to export; none writes weights and golden vectors only.
         force: replace a bundle at ``out``.
-        on_step: called with a few words before each step.
+        on_step: as :func:`spinn_edge.export.bundling.write_bundle`.
 
     Raises:
         BundleError: ``out`` exists or cannot be written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from spinn_edge.core.errors import PruningError
+from spinn_edge.core.errors import UsageError
 from spinn_edge.core.pruning_record import QUANTITIES
 from spinn_edge.pruning.criteria.importance import Importance
 from spinn_edge.pruning.targets.limits import Limits
@@ -35,7 +35,7 @@ class PruningRequest:
         seed: of random scores and of the order of data.
 
     Raises:
-        PruningError: an unknown quantity or allocation, or shares that do not rise to the target.
+        UsageError: an unknown quantity or allocation.
     """
 
     target: float = 0.685
@@ -61,4 +61,4 @@ class PruningRequest:
 
 def _check_name(what: str, given: str, known: Sequence[str]) -> None:
     if given not in known:
-        raise PruningError(f"unknown {what} '{given}'; known: {', '.join(known)}")
+        raise UsageError(f"unknown {what} '{given}'; known: {', '.join(known)}")

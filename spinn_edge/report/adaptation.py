@@ -90,15 +90,17 @@ def gain_words(record: AdaptationRecord) -> str:
     )
 
 
-def progress_words(record: AdaptationRecord, row: int) -> str:
+def progress_words(record: AdaptationRecord, row: int, rows: int = 0) -> str:
     """Say how far a stream is.
 
     Args:
         record: what was done so far.
         row: the last one that was dealt with.
+        rows: of the whole stream; 0 where nobody knows.
     """
+    of = f" of {f.whole(rows)}" if rows else ""
     return (
-        f"row {f.whole(row)}: {f.whole(record.rows_learnt)} learnt, "
+        f"row {f.whole(row)}{of}: {f.whole(record.rows_learnt)} learnt, "
         f"{f.whole(record.rows_rejected)} rejected; {gain_words(record)}"
     )
 

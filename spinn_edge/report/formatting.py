@@ -12,16 +12,19 @@ NOT_MEASURED = "not measured"
 
 
 def seconds(value: float | None) -> str:
-    """Return ``31.2 µs``, ``5.20 ms`` or ``1.30 s``; a dash for None."""
+    """Return ``31.2 µs``, ``5.20 ms`` or ``1.30 s``; a dash for None.
+
+    Only 0 is ``0.00 µs``: what was measured keeps a digit, ``3.20 ns``.
+    """
     return _scaled(value, "s")
 
 
 def size(count: int | None) -> str:
-    """Return ``2.67 MB`` (10^6 bytes), ``839 kB`` or ``12 B``; a dash for None."""
+    """Return ``1.20 GB``, ``2.67 MB`` (10^6 bytes), ``839 kB`` or ``12 B``; a dash for None."""
     if count is None:
         return "–"
-    for factor, unit in ((10**6, "MB"), (10**3, "kB")):
-        if count >= factor:
+    for factor, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= _ROUNDS_UP * factor:
             return f"{_three_digits(count / factor)} {unit}"
     return f"{count} B"
 
@@ -99,12 +102,20 @@ def served(runtime: str, served_by: str) -> str:
 def _scaled(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
-    for limit, factor, prefix in ((1e-3, 1e6, "µ"), (1.0, 1e3, "m")):
-        if value < limit:
+    if value == 0:
+        return f"0.00 µ{unit}"
+    for factor, prefix in ((1e9, "n"), (1e6, "µ"), (1e3, "m")):
+        if abs(value) * factor < _ROUNDS_UP * 1e3:
             return f"{_three_digits(value * factor)} {prefix}{unit}"
     return f"{_three_digits(value)} {unit}"
 
 
 def _three_digits(value: float) -> str:
-    decimals = 2 if value < 10 else 1 if value < 100 else 0
+    if 0 < abs(value) < _ROUNDS_UP:
+        return f"{value:.3g}"
+    decimals = 2 if abs(value) < 10 * _ROUNDS_UP else 1 if abs(value) < 100 * _ROUNDS_UP else 0
     return f"{value:.{decimals}f}"
+
+
+_ROUNDS_UP = 0.9995
+"""Share of a power of ten from which on three digits round to it: 999.6 kB is 1.00 MB."""

@@ -86,7 +86,8 @@ def _of_result(named: NamedResult) -> Iterator[str]:
 
 
 def _headed(sheet: Sheet) -> str:
-    return f"**{cell(sheet.title)}**\n\n{sheet.markdown_table()}\n"
+    note = f"\n{cell(sheet.caption)}.\n" if sheet.caption else ""
+    return f"**{cell(sheet.title)}**\n\n{sheet.markdown_table()}\n{note}"
 
 
 def _within(lines: list[str], limit_bytes: int) -> str:

@@ -16,7 +16,7 @@ from spinn_edge.report.remarks import score_remarks
 from spinn_edge.report.result_remarks import result_remarks
 from spinn_edge.report.sheet import Sheet
 from spinn_edge.report.tables.comparison import comparison_sheets
-from spinn_edge.report.tables.latencies import latency_sheets
+from spinn_edge.report.tables.latencies import DASHES, latency_sheets
 
 
 def results_markdown(
@@ -68,9 +68,8 @@ def _notes(result: BenchResult) -> Iterator[str]:
     if not several_precisions(shown):
         words += [f"Precision: {cell(row.precision)}." for row in shown[:1]]
     yield (
-        f"{' '.join(words)} Threads: {', '.join(map(str, threads))}. A dash under a "
-        "percentile means that fewer than ten samples lie beyond it. Parity is the largest "
-        "absolute difference from the reference."
+        f"{' '.join(words)} Threads: {', '.join(map(str, threads))}. {DASHES}. Parity is the "
+        "largest absolute difference from the reference."
     )
     for facts in result.bundles:
         if facts.scores is not None:

@@ -10,10 +10,25 @@ from typing import Any
 from spinn_edge.bench.machine.environment import Environment
 from spinn_edge.bench.machine.machine_class import MachineClass
 from spinn_edge.bench.regression.stored import is_result, read_document, result_of
-from spinn_edge.bench.result import BenchResult
+from spinn_edge.bench.result import BenchResult, BundleFacts
 from spinn_edge.core.bundle import Bundle
-from spinn_edge.core.errors import UsageError
+from spinn_edge.core.errors import BundleError, UsageError
 from spinn_edge.core.tensors import Array
+from spinn_edge.report.beside_results import (
+    check_explanation,
+    check_validation,
+    check_verification,
+    check_waterfall,
+)
+from spinn_edge.report.recommendations import recorded_differences
+from spinn_edge.report.timed_bundles import untimed_notes
+
+_CHECKS = {
+    "waterfalls": check_waterfall,
+    "verifications": check_verification,
+    "explanations": check_explanation,
+    "validations": check_validation,
+}
 
 _KINDS = {
     "waterfalls": {"reference", "steps", "outputs", "scale"},
@@ -25,6 +40,8 @@ _KINDS = {
 
 FLEET = "fleet"
 """The ``kind`` of results that were merged."""
+
+FLEET_SCHEMA_VERSION = 1
 
 _EXPECTED = "what spinn-edge bench, waterfall, verify, explain or validate wrote with --json FILE"
 
@@ -116,19 +133,23 @@ def read_sources(paths: Sequence[Path], bundles: Sequence[Path] = ()) -> ReportS
     Raises:
         UsageError: a file cannot be read, is no document of ours or damaged, none is a result, or
             one was given twice.
+            Or a bundle is not the model that was timed under its name.
         BundleError: a folder is no bundle.
     """
     _refuse_twice("documents", [path.resolve() for path in paths])
     found: dict[str, list[NamedDocument]] = {kind: [] for kind in _KINDS}
     results: list[NamedResult] = []
+    notes: list[str] = []
     for name, path in zip(_names(paths), paths, strict=True):
         raw = read_document(path, f"expected {_EXPECTED}")
         if is_result(raw):
-            results.append(NamedResult.of(name, result_of(raw, path), raw))
+            results.append(_result(name, raw, path))
         elif isinstance(raw, dict) and raw.get("kind") == FLEET:
             results += _merged(raw, path)
         else:
-            found[_kind(raw, path)].append(NamedDocument(name=name, raw=raw))
+            kind = _kind(raw, path)
+            notes += _told(kind, raw, path)
+            found[kind].append(NamedDocument(name=name, raw=raw))
     _refuse_twice("results named", [named.name for named in results])
     if not results:
         given = ", ".join(map(str, paths)) or "no file"
@@ -136,22 +157,57 @@ def read_sources(paths: Sequence[Path], bundles: Sequence[Path] = ()) -> ReportS
             f"{given}: expected a result of spinn-edge bench among them; write one with: "
             "spinn-edge bench MODEL --json results.json"
         )
+    loaded = _ordered([Bundle.load(path) for path in bundles], results)
     return ReportSources(
         results=tuple(results),
-        bundles=_ordered([Bundle.load(path) for path in bundles], results),
+        bundles=loaded,
         waterfalls=tuple(found["waterfalls"]),
         verifications=tuple(found["verifications"]),
         explanations=tuple(found["explanations"]),
         validations=tuple(found["validations"]),
+        notes=(*notes, *untimed_notes(loaded, _timed(results))),
     )
+
+
+def _result(name: str, raw: Mapping[str, Any], path: Path) -> NamedResult:
+    """Return a result whose every part can be shown.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    result = result_of(raw, path)
+    try:
+        recorded_differences(raw)
+    except BundleError as exc:
+        raise UsageError(f"{path} is a damaged result: {exc}; measure again") from exc
+    return NamedResult.of(name, result, raw)
+
+
+def _told(kind: str, raw: Mapping[str, Any], path: Path) -> list[str]:
+    """Return what is to be said of a document that no figure shows.
+
+    Raises:
+        UsageError: it is damaged.
+    """
+    try:
+        words = _CHECKS[kind](raw, str(path))
+    except (BundleError, OverflowError) as exc:
+        raise UsageError(f"{exc}; the document is damaged: write it again with --json") from exc
+    return [words] if words else []
 
 
 def _merged(raw: Mapping[str, Any], path: Path) -> list[NamedResult]:
     """Return what ``spinn-edge report A.json B.json --json`` merged.
 
     Raises:
-        UsageError: a part of it is no result.
+        UsageError: another version wrote it, or a part of it is no result.
     """
+    version = raw.get("schema_version")
+    if version != FLEET_SCHEMA_VERSION:
+        raise UsageError(
+            f"{path} has schema version {version!r:.40}, expected {FLEET_SCHEMA_VERSION}; merge "
+            "again with this spinn-edge: spinn-edge report A.json B.json --json FILE"
+        )
     found = []
     parts = raw.get("results")
     for part in parts if isinstance(parts, list) else [None]:
@@ -159,7 +215,7 @@ def _merged(raw: Mapping[str, Any], path: Path) -> list[NamedResult]:
         held, name = fields.get("result"), fields.get("name")
         if not isinstance(held, dict) or not is_result(held) or not isinstance(name, str):
             raise UsageError(f"{path} holds merged results, one of which is damaged; merge again")
-        found.append(NamedResult.of(name, result_of(held, path), held))
+        found.append(_result(name, held, path))
     return found
 
 
@@ -206,8 +262,12 @@ def _ordered(bundles: Sequence[Bundle], results: Sequence[NamedResult]) -> tuple
         UsageError: two have one name, which figures could not tell apart.
     """
     _refuse_twice("bundles named", [bundle.name for bundle in bundles])
-    baselines = {f.name for named in results for f in named.result.bundles if f.baseline}
+    baselines = {facts.name for facts in _timed(results) if facts.baseline}
     return tuple(sorted(bundles, key=lambda bundle: bundle.name not in baselines))
+
+
+def _timed(results: Sequence[NamedResult]) -> list[BundleFacts]:
+    return [facts for named in results for facts in named.result.bundles]
 
 
 def _refuse_twice(what: str, given: Sequence[object]) -> None:

@@ -10,10 +10,12 @@ from spinn_edge.report.tables.fleet import fleet_sheets
 
 def sources_markdown(sources: ReportSources) -> str:
     """Return the tables of every result, never averaged over machines."""
+    notes = "".join(f"- {cell(note)}\n" for note in sources.notes)
+    notes = f"\nBeside the results:\n\n{notes}" if notes else ""
     if len(sources.results) == 1:
-        return results_markdown(sources.results[0].result)
+        return results_markdown(sources.results[0].result) + notes
     parts = ["# Fleet", "", *(sheet.to_markdown() for sheet in fleet_sheets(sources.results))]
     for named in sources.results:
         parts += [f"# {cell(named.name)}: {cell(named.machine)}", ""]
         parts.append(results_markdown(named.result).removeprefix("# Results\n\n"))
-    return "\n".join(parts)
+    return "\n".join(parts) + notes

@@ -21,11 +21,21 @@ PHONE = 390
 """CSS pixels; a common phone held upright."""
 
 
+WIDE = 1280
+
+
 class Open(Protocol):
     """What the fixture ``visit`` gives."""
 
     def __call__(
-        self, file: Path, *, dark: bool = False, width: int = 1280, script: bool = True
+        self,
+        file: Path,
+        *,
+        dark: bool = False,
+        width: int = WIDE,
+        script: bool = True,
+        fresh: bool = False,
+        before: str = "",
     ) -> Visit: ...
 
 
@@ -48,14 +58,27 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture
-def visit(browser: Any) -> Iterator[Open]:
-    """Open files; at the end no page may have complained, asked for anything or shown a dialog."""
-    contexts, visits = [], []
+@pytest.fixture(scope="package")
+def opened(browser: Any) -> Iterator[dict[tuple[Path, bool, bool], Visit]]:
+    """Pages that tests share, by file, theme and whether scripts run."""
+    visits: dict[tuple[Path, bool, bool], Visit] = {}
+    yield visits
+    for visit in visits.values():
+        visit.page.context.close()
 
-    def open_file(
-        file: Path, *, dark: bool = False, width: int = 1280, script: bool = True
-    ) -> Visit:
+
+@pytest.fixture
+def visit(browser: Any, opened: dict[tuple[Path, bool, bool], Visit]) -> Iterator[Open]:
+    """Open files; at the end no page may have complained, asked for anything or shown a dialog.
+
+    A page is loaded once for all tests, which leave it as it was; ``fresh`` asks for one of its
+    own, where loading itself is looked at or something stays. ``before`` is a script that runs
+    before those of the page.
+    """
+    used: list[Visit] = []
+    own: list[Visit] = []
+
+    def load(file: Path, dark: bool, width: int, script: bool, before: str) -> Visit:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
@@ -64,16 +87,36 @@ def visit(browser: Any) -> Iterator[Open]:
             accept_downloads=True,
         )
         context.set_default_timeout(20_000)  # a shared machine may stall
-        contexts.append(context)
-        visits.append(visit := Visit(page=context.new_page(), file=file))
-        visit.watch()
-        visit.page.goto(file.as_uri())
-        return visit
+        found = Visit(page=context.new_page(), file=file)
+        found.watch()
+        if before:
+            found.page.add_init_script(before)
+        found.page.goto(file.as_uri())
+        return found
+
+    def open_file(
+        file: Path,
+        *,
+        dark: bool = False,
+        width: int = WIDE,
+        script: bool = True,
+        fresh: bool = False,
+        before: str = "",
+    ) -> Visit:
+        if fresh:
+            own.append(found := load(file, dark, width, script, before))
+        else:
+            assert not before
+            found = opened.get((file, dark, script)) or load(file, dark, width, script, "")
+            opened[file, dark, script] = found
+            found.page.set_viewport_size({"width": width, "height": 900})
+        used.append(found)
+        return found
 
     yield open_file
-    trespasses = [words for visit in visits for words in visit.trespasses]
-    for context in contexts:
-        context.close()
+    trespasses = [words for one in used for words in one.forget()]
+    for one in own:
+        one.page.context.close()
     assert not trespasses
 
 

@@ -16,16 +16,40 @@ READ = """
 """
 
 
+AS_WRITTEN = """
+() => {
+  document.getElementById('filters').reset();
+  const sorted = document.querySelector('#results th:not([aria-sort="none"]) button');
+  for (let turn = 0; sorted && turn < 2; turn += 1) {
+    if (sorted.parentElement.getAttribute('aria-sort') !== 'none') sorted.click();
+  }
+  return new Promise((done) => setTimeout(() => requestAnimationFrame(done)));
+}
+"""
+"""Undo what another test chose: every row is shown, in the order of the result."""
+
+
 class Results:
     """``#results`` of an open page."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
 
+    def show_all(self) -> Results:
+        """Return it with every row shown, in the order of the result."""
+        self.page.evaluate(AS_WRITTEN)
+        return self
+
+    @property
+    def count(self) -> str:
+        """What is said of how many rows are seen."""
+        return self.page.locator("#filter-count").inner_text()
+
     @property
     def titles(self) -> list[str]:
         """Heads of the columns, in order."""
-        return self.page.locator("#results thead th").all_inner_texts()
+        # the inner text of what is far away is empty, as nothing is laid out there
+        return self.page.locator("#results thead th").all_text_contents()
 
     @property
     def lines(self) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def test_a_hostile_name_is_harmless(visit: Open, hostile: Path, plain: Path) -> 
 
 
 def test_a_hostile_name_is_shown_and_found(visit: Open, hostile: Path, kind: str) -> None:
-    table = Results(visit(hostile).page)
+    table = Results(visit(hostile).page).show_all()
     name = shown_name(reports.HOSTILE[kind])
     name = "".join("\ufffd" if sign in reports.TURNING else sign for sign in name)
 
@@ -62,6 +62,9 @@ def test_a_hostile_name_breaks_no_layout(
     visit: Open, hostile: Path, plain: Path, width: int
 ) -> None:
     opened, other = visit(hostile, width=width), visit(plain, width=width)
+    for one in (opened, other):
+        one.draw_all()
+        Results(one.page).show_all()
 
     assert opened.sideways == 0
     tall = "() => document.documentElement.scrollHeight"

@@ -28,7 +28,10 @@ FIGURES = {
 
 @pytest.fixture
 def table(visit: Open, report: Path) -> Results:
-    return Results(visit(report).page)
+    """Every row, in the order of the result; no chart is drawn while a test clicks."""
+    opened = visit(report)
+    opened.draw_all()
+    return Results(opened.page).show_all()
 
 
 @pytest.fixture
@@ -50,6 +53,8 @@ def test_every_row_has_its_own_numbers(
     visit: Open, report: Path, sources: ReportSources, script: bool
 ) -> None:
     table = Results(visit(report, script=script).page)
+    if script:
+        table.show_all()
     titles, lines = table.titles, table.lines
 
     assert len(lines) == len(rows_of(sources))
@@ -137,6 +142,35 @@ def test_the_keyboard_sorts(table: Results, key: str) -> None:
     assert focused == "median"
 
 
+def test_at_first_the_timed_rows_are_seen_and_the_count_names_the_others(
+    visit: Open, report: Path, sources: ReportSources
+) -> None:
+    table = Results(visit(report, fresh=True).page)
+    rows = rows_of(sources)
+    timed = [row for row in rows if row.samples_s]
+
+    assert len(table.lines) == len(timed) == len(rows) - 3
+    assert {line["data"]["status"] for line in table.lines} == {"ok"}
+    assert table.count == (
+        f"{len(timed)} of {len(rows)} rows; 3 not timed are hidden (2 unavailable, 1 failed)"
+    )
+    assert table.page.locator("#filter-reset").inner_text() == "Show all rows"
+    table.page.locator("#filter-reset").click()
+    table.page.wait_for_function(
+        "wanted => document.querySelector('#filter-count').textContent === wanted",
+        arg=f"{len(rows)} rows",
+    )
+    assert len(table.lines) == len(rows)
+
+
+def test_print_shows_every_row(visit: Open, report: Path, sources: ReportSources) -> None:
+    table = Results(visit(report, fresh=True).page)
+    assert len(table.lines) < len(rows_of(sources))
+    table.page.emulate_media(media="print")
+
+    assert len(table.lines) == len(rows_of(sources))
+
+
 def test_words_filter_the_rows(table: Results, sources: ReportSources) -> None:
     box = table.page.locator("input#filter-text")
     box.fill("pruned ort-cpu")
@@ -145,8 +179,7 @@ def test_words_filter_the_rows(table: Results, sources: ReportSources) -> None:
     wanted = [r for r in rows_of(sources) if (r.bundle, r.runtime) == ("pruned", "ort-cpu")]
     assert len(shown) == len(wanted) == 3
     assert {line["data"]["runtime"] for line in shown} == {"ort-cpu"}
-    count = table.page.locator("#filter-count").inner_text()
-    assert count == f"3 of {len(rows_of(sources))} rows"
+    assert table.count == f"3 of {len(rows_of(sources))} rows"
 
     box.fill("no such thing")
     assert table.lines == []

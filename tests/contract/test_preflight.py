@@ -19,6 +19,7 @@ from spinn_edge.core.bundle import Bundle, sha256_of
 from spinn_edge.core.manifest import MANIFEST_NAME
 from spinn_edge.export.bundling import ExportRequest, write_bundle
 from spinn_edge.models.loading import load_model
+from tests.tracing import untraced_environment
 
 pytest.importorskip("tensorrt_rtx")
 pytest.importorskip("cuda.bindings.runtime")
@@ -163,7 +164,7 @@ def test_a_refusal_is_said_in_words(case, policy, built, driver, tmp_path):
 
 
 def verify(root, policy, gpu, driver):
-    environment = dict(os.environ)
+    environment = untraced_environment()
     if gpu is not None:
         environment |= {"LD_LIBRARY_PATH": str(driver), **gpu}
     return subprocess.run(

@@ -1,24 +1,31 @@
 """A checkpoint that this project did not write, through the exact command lines of the README."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from torch import nn
 
 from spinn_edge.runtimes import open_runtime
 from tests.e2e.commands import run
 
 
-def test_checkpoint_goes_from_file_to_table(checkpoint: Path, tmp_path: Path) -> None:
-    bundle, pruned, data = tmp_path / "bundle", tmp_path / "pruned", tmp_path / "train.csv"
-    _write_rows(checkpoint, data)
+@pytest.fixture(scope="module")
+def bundle(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the checkpoint in every portable format."""
+    out = tmp_path_factory.mktemp("exported") / "bundle"
     run(
         *("export", str(checkpoint), "--format", "torchscript,pt2,onnx"),
-        *("--out", str(bundle), "--input-shape", "4", "--activation", "tanh"),
+        *("--out", str(out), "--input-shape", "4", "--activation", "tanh"),
     )
+    return out
+
+
+def test_checkpoint_goes_from_file_to_table(bundle: Path, checkpoint: Path, tmp_path: Path) -> None:
+    pruned, data = tmp_path / "pruned", tmp_path / "train.csv"
+    _write_rows(checkpoint, data)
     run(
         *("prune", str(checkpoint), "--activation", "tanh", "--data", str(data)),
         *("--targets", "wear,heat", "--target", "0.5", "--rounds", "2"),
@@ -44,13 +51,8 @@ def test_checkpoint_goes_from_file_to_table(checkpoint: Path, tmp_path: Path) ->
 
 
 def test_embedded_runtime_computes_what_the_checkpoint_computed(
-    checkpoint: Path, tmp_path: Path
+    bundle: Path, checkpoint: Path
 ) -> None:
-    bundle = tmp_path / "bundle"
-    run(
-        *("export", str(checkpoint), "--format", "onnx", "--activation", "tanh"),
-        *("--out", str(bundle)),
-    )
     x = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
 
     with open_runtime(bundle, runtime="ort-cpu") as model:
@@ -66,8 +68,8 @@ def test_factory_goes_the_same_way(tmp_path: Path) -> None:
         "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),\n"
         "                         nn.Flatten(), nn.Linear(4 * 36, 2))\n"
     )
-    build = "import nets, torch; torch.save(nets.small().state_dict(), 'w.pt')"
-    subprocess.run([sys.executable, "-c", build], cwd=tmp_path, check=True)
+    layers = (nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
+    torch.save(nn.Sequential(*layers).state_dict(), tmp_path / "w.pt")
     run(
         *("export", "nets:small", "--weights", "w.pt", "--input-shape", "3,8,8"),
         *("--format", "onnx", "--out", "b"),

@@ -6,6 +6,8 @@ import nbclient
 import nbformat
 import pytest
 
+from tests.tracing import untraced_environment
+
 pytestmark = pytest.mark.slow
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.ipynb"
 
@@ -22,7 +24,7 @@ def executed(folder: Path) -> list[nbformat.NotebookNode]:
     notebook = nbformat.read(TUTORIAL, as_version=4)
     nbclient.NotebookClient(
         notebook, timeout=300, resources={"metadata": {"path": str(folder)}}
-    ).execute()
+    ).execute(env=untraced_environment())
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 

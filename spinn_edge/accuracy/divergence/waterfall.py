@@ -11,6 +11,7 @@ from spinn_edge.accuracy.metrics.faults import find_fault
 from spinn_edge.accuracy.metrics.regression import r2_score, rmse
 from spinn_edge.accuracy.parity import channel_scale
 from spinn_edge.core.errors import SpinnEdgeError, UsageError
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.core.tensors import Array, Feeds
 from spinn_edge.runtimes.registry import CANNOT_RUN_HERE
 
@@ -130,7 +131,7 @@ def waterfall(
     targets: Array | None = None,
     names: Sequence[str] = (),
     source: str = "",
-    on_form: Callable[[str], None] = lambda name: None,
+    on_form: OnStep = unheard,
 ) -> Waterfall:
     """Run every form on the same samples and take their outputs apart step by step.
 
@@ -144,7 +145,8 @@ def waterfall(
         targets: measured values of the outputs' channels, shape (samples, channels).
         names: of the channels, over all outputs; ``output[0]`` and so on without.
         source: where the samples came from, in words.
-        on_form: called with each form's name before it runs.
+        on_form: called before each form runs with its name, how many have ended, and how many
+            there are.
 
     Raises:
         UsageError: no forms, a name twice, a form that comes after one which is not there, or
@@ -156,8 +158,8 @@ def waterfall(
     steps: list[WaterfallStep] = []
     channels: tuple[str, ...] = ()
     scale = np.zeros(0)
-    for form in forms:
-        on_form(form.name)
+    for number, form in enumerate(forms):
+        on_form(form.name, number, len(forms))
         first = not outputs
         try:
             found = {name: np.asarray(array) for name, array in form.predict(inputs).items()}

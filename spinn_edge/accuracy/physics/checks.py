@@ -6,7 +6,7 @@ what pruning changed is told by a baseline bundle at the same samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from spinn_edge.accuracy.physics.exam import Exam, prepare
@@ -30,6 +30,7 @@ from spinn_edge.accuracy.verification import Skipped
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import SpinnEdgeError, UsageError
 from spinn_edge.core.manifest import PRECISIONS
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.core.tensors import Array
 from spinn_edge.runtimes import registry
 from spinn_edge.runtimes.base import OpenOptions, RuntimeFacts
@@ -44,7 +45,7 @@ def check_physics(
     options: OpenOptions | None = None,
     precisions: Sequence[str] | None = None,
     skip_unavailable: bool = True,
-    on_progress: Callable[[str], None] = lambda runtime: None,
+    on_progress: OnStep = unheard,
 ) -> PhysicsReport:
     """Check derivatives, signs of slopes and a residual through every named runtime.
 
@@ -57,7 +58,8 @@ def check_physics(
         precisions: files to check; None for every precision that the bundle holds of a runtime's
             format.
         skip_unavailable: note a runtime that cannot work here, and go on; else its error is raised.
-        on_progress: called with each runtime's name before it starts.
+        on_progress: called before each runtime starts with its name, how many have ended, and how
+            many there are.
 
     Raises:
         UsageError: nothing is asked, an unknown column, runtime or baseline, or the user's function
@@ -72,8 +74,8 @@ def check_physics(
     derivatives: list[DerivativeCheck] = []
     monotone, residuals = _of_networks(exam)
     skipped: list[Skipped] = []
-    for name in runtimes:
-        on_progress(name)
+    for number, name in enumerate(runtimes):
+        on_progress(name, number, len(runtimes))
         for precision in precisions or _precisions_of(bundle, name):
             chosen = replace(options, precision=precision)
             where = _Where(runtime=name, precision=precision, bundle=bundle.name)

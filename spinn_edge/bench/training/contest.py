@@ -18,6 +18,7 @@ from spinn_edge.bench.training.result import SCHEMA_VERSION, TrainingResult, Tra
 from spinn_edge.bench.training.serving import Answer
 from spinn_edge.core.decode import decode, encode
 from spinn_edge.core.errors import BundleError, RuntimeUnavailableError, UsageError
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.runtimes.base import Availability
 from spinn_edge.runtimes.pytorch.probe import probe_compiler, probe_cuda, probe_cuda_compiler
 from spinn_edge.training.equations.registry import check_known
@@ -93,7 +94,7 @@ class Outside:
 def run_contest(
     request: TrainingRequest,
     *,
-    on_launch: Callable[[str], None] = lambda words: None,
+    on_launch: OnStep = unheard,
     outside: Outside | None = None,
 ) -> TrainingResult:
     """Time every way for every subject and seed, launches alternating over all of them.
@@ -103,7 +104,8 @@ def run_contest(
 
     Args:
         request: what and how.
-        on_launch: called with a few words before each process starts.
+        on_launch: called before each process starts with a few words, the rounds of launches that
+            have ended, and all of them.
         outside: where launches and probes come from.
 
     Raises:
@@ -128,7 +130,9 @@ def run_contest(
                         continue
                     on_launch(
                         f"{row.subject.name}, {row.way}: seed {seed}, launch {number} of "
-                        f"{request.launches}"
+                        f"{request.launches}",
+                        number - 1,
+                        request.launches,
                     )
                     job = TrainingJob(
                         subject=row.subject,

@@ -39,6 +39,8 @@ from spinn_edge.bench.understanding.width_variants import WidthVariants
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.decode import encode
 from spinn_edge.core.errors import InferenceError
+from spinn_edge.core.steps import OnStep, unheard
+from spinn_edge.core.words import dashed
 
 EXPLANATION_SCHEMA_VERSION = 1
 
@@ -112,7 +114,7 @@ def explain(
     bundle: Bundle,
     request: ExplainRequest | None = None,
     *,
-    on_step: Callable[[str], None] = lambda words: None,
+    on_step: OnStep = unheard,
     describe: Callable[[], Environment] = describe_environment,
 ) -> Explanation:
     """Measure what a request asks for.
@@ -122,7 +124,8 @@ def explain(
     Args:
         bundle: holds a file for the request's runtime.
         request: parts, runtime, batches; None for the defaults.
-        on_step: called with a few words before each step and each launch.
+        on_step: called before each network is written and before each launch with a few words,
+            and how many networks, or rounds of launches of this part, have ended, of how many.
         describe: reads the machine.
 
     Raises:
@@ -142,7 +145,8 @@ def explain(
 
     def listener(part: str) -> Callable[[Contender, int], None]:
         def say(contender: Contender, launch: int) -> None:
-            on_step(f"{part}: launch {launch} of {request.launches}: {contender.label}")
+            words = f"{part}: launch {launch} of {request.launches}: {contender.label}"
+            on_step(words, launch - 1, request.launches)
 
         return say
 
@@ -204,7 +208,7 @@ def _roofline(
     environment: Environment,
     found: Mapping[str, Any],
     listener: Callable[[str], Callable[[Contender, int], None]],
-    on_step: Callable[[str], None],
+    on_step: OnStep,
 ) -> dict[str, Any]:
     """Hold the bundle's latency against the machine; one that the floor measured is taken."""
     floors: Sequence[DispatchFloor] = found.get("floors", ())
@@ -216,7 +220,7 @@ def _roofline(
         (rows,) = time_contenders([own], request.schedule, on_launch=listener(ROOFLINE))
     if not any(row.samples_s for row in rows):
         return {"timed": (*rows,)}
-    on_step(f"{ROOFLINE}: products and copies of this machine")
+    on_step(f"{ROOFLINE}: products and copies of this machine", 0, 1)
     ceilings = measure_ceilings(threads=1, launches=request.launches, timeout_s=request.timeout_s)
     facts = BundleFacts.of(bundle, bundle.name, baseline=False)
     result = BenchResult(created_utc="", environment=environment, bundles=(facts,), rows=(*rows,))
@@ -235,20 +239,22 @@ def _written(
     request: ExplainRequest,
     parts: list[str],
     folder: Path,
-    on_step: Callable[[str], None],
+    on_step: OnStep,
 ) -> WidthVariants:
     """Write every network that will be timed: an export beside a measurement would disturb it."""
     variants = WidthVariants(
-        bundle, folder, runtime=request.runtime, max_batch=max(request.batches), on_step=on_step
+        bundle, folder, runtime=request.runtime, max_batch=max(request.batches)
     )
     own = variants.widths[1:-1]
-    if FLOOR in parts:
-        for hidden in scaled_widths(own):
-            variants.at(hidden)
+    wanted = [tuple(hidden) for hidden in scaled_widths(own)] if FLOOR in parts else []
     if WIDTHS in parts:
         others = {r.widths[1:-1] for r in roundings(bundle.manifest) if r.widths} - {own}
-        for hidden in sorted(others | {own}) if others else ():
-            variants.at(hidden)
+        wanted += sorted(others | {own}) if others else []
+    wanted = list(dict.fromkeys(wanted))
+    for number, hidden in enumerate(wanted):
+        words = dashed((variants.widths[0], *hidden, variants.widths[-1]))
+        on_step(f"writing {words} with random weights", number, len(wanted))
+        variants.at(hidden)
     return variants
 
 

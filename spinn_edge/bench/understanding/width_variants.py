@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from spinn_edge.core.bundle import Bundle
@@ -55,7 +55,6 @@ class WidthVariants:
         runtime: str,
         max_batch: int,
         precision: str = PRECISIONS[0],
-        on_step: Callable[[str], None] = lambda step: None,
     ) -> None:
         """Write nothing yet.
 
@@ -65,7 +64,6 @@ class WidthVariants:
             runtime: name of the runtime that shall run them; only its format is written.
             max_batch: largest batch that they shall serve.
             precision: of the files that shall be timed.
-            on_step: called with a few words before each bundle is written.
 
         Raises:
             UsageError: the bundle is no MLP, or the runtime is unknown.
@@ -75,7 +73,6 @@ class WidthVariants:
         self._format = registry.find(runtime).format
         self._precision = precision
         self._max_batch = max(max_batch, LARGEST_PROVED)
-        self._on_step = on_step
         self._written: dict[tuple[int, ...], Bundle] = {}
 
     @property
@@ -92,7 +89,6 @@ class WidthVariants:
         """
         widths = (self.widths[0], *hidden, self.widths[-1])
         if widths not in self._written:
-            self._on_step(f"writing {dashed(widths)} with random weights")
             self._written[widths] = self._write(widths)
         return self._written[widths]
 

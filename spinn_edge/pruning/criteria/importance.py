@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spinn_edge.core.errors import PruningError
+from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.pruning.criteria.evidence import Evidence, collect_evidence
 from spinn_edge.pruning.criteria.own_importance import Importance as Importance
 from spinn_edge.pruning.criteria.own_importance import importance_name as importance_name
@@ -95,10 +95,10 @@ def find_criterion(name: str) -> Criterion:
     """Return the criterion called ``name``.
 
     Raises:
-        PruningError: unknown name; lists the known ones.
+        UsageError: unknown name; lists the known ones.
     """
     if name not in IMPORTANCES:
-        raise PruningError(
+        raise UsageError(
             f"unknown importance '{name}'; known: {', '.join(IMPORTANCES)}, or a function of your "
             "own as package.module:function"
         )

@@ -1,6 +1,8 @@
-// Draws the charts of a report: each when it comes into view, again when the theme or width changes.
+// Draws the charts of a report, one after another: those near the view first, the others while the
+// browser has nothing to do; again when the theme or the width changes.
 //
-// A chart is <figure data-chart="ID"> with an empty <div class="chart-view"> in it, and
+// A chart is <figure data-chart="ID"> with an empty <div class="chart-view"> in it, which is as tall
+// as the chart will be, so that nothing moves when it is drawn, and
 // <script type="application/json" id="chart-ID"> with its Vega-Lite specification. What each theme
 // looks like is in <script type="application/json" id="chart-configs">. The theme is the
 // data-theme of <html> ("light" or "dark"), else what the system prefers.
@@ -101,15 +103,22 @@
     return view.getState({ data: () => false, signals: () => true }).signals || {};
   }
 
-  async function draw(figure) {
+  function draw(figure) {
     const place = figure.querySelector(".chart-view");
     const width = Math.floor(place.clientWidth);
     const before = drawn.get(figure);
     const state = theme() + " " + width;
-    if (width === 0 || (before && before.state === state)) return;
+    if (width === 0) return Promise.resolve();
+    if (before && before.state === state) return before.done;
+    const now = { state, view: null, done: null };
+    drawn.set(figure, now);
+    now.done = drawInto(place, figure, width, before, now);
+    return now.done;
+  }
+
+  async function drawInto(place, figure, width, before, now) {
     const signals = before && before.view ? choices(before.view) : {};
     if (before && before.view) before.view.finalize();
-    drawn.set(figure, { state, view: null });
     const spec = sized(read("chart-" + figure.dataset.chart), width);
     for (const one of spec.params || []) {
       if (one.name in signals) one.value = signals[one.name];
@@ -121,7 +130,7 @@
       });
       await view.runAsync();
       warnings.forEach((words) => console.warn(figure.dataset.chart + ": " + words));
-      drawn.set(figure, { state, view });
+      now.view = view;
       figure.dataset.drawn = theme();
     } catch (error) {
       place.textContent = "This chart could not be drawn; its figures are in the table below it.";
@@ -129,24 +138,68 @@
     }
   }
 
+  // One chart at a time, so that the page answers in between.
+  function queueOf(figures) {
+    const waiting = new Set(figures);
+    const near = new Set();
+    let timer = 0;
+    let busy = false;
+    const idle = (run) => ("requestIdleCallback" in globalThis
+      ? requestIdleCallback(run) : setTimeout(run, 200));
+    const forget = (id) => ("cancelIdleCallback" in globalThis
+      ? cancelIdleCallback(id) : clearTimeout(id));
+
+    async function step() {
+      if (busy) return;
+      busy = true;
+      const figure = figures.find((one) => waiting.has(one) && near.has(one))
+        || figures.find((one) => waiting.has(one));
+      waiting.delete(figure);
+      await draw(figure);
+      busy = false;
+      later();
+    }
+
+    function later() {
+      if (busy || waiting.size === 0) return;
+      forget(timer);
+      if (figures.some((one) => waiting.has(one) && near.has(one))) setTimeout(step);
+      else if (document.readyState === "complete") timer = idle(step);
+      else addEventListener("load", later, { once: true });
+    }
+
+    const seen = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        if (isIntersecting) near.add(target);
+        else near.delete(target);
+        if (isIntersecting && !drawn.has(target)) waiting.add(target); // had no width before
+      }
+      later();
+    }, { rootMargin: "200px" });
+    figures.forEach((figure) => seen.observe(figure));
+    return {
+      again() {
+        figures.filter((figure) => drawn.has(figure)).forEach((figure) => waiting.add(figure));
+        later();
+      },
+    };
+  }
+
   async function save(button) {
-    const { view } = drawn.get(button.closest("figure")) || {};
+    const figure = button.closest("figure");
+    await draw(figure);
+    const { view } = drawn.get(figure) || {};
     if (!view) return;
     const link = document.createElement("a");
     link.href = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(await view.toSVG());
-    link.download = button.closest("figure").dataset.chart + ".svg";
+    link.download = figure.dataset.chart + ".svg";
     link.click();
   }
 
   function start() {
     document.body.append(bubble);
     const figures = [...document.querySelectorAll("figure[data-chart]")];
-    const near = new IntersectionObserver(
-      (entries) => entries.forEach((entry) => entry.isIntersecting && draw(entry.target)),
-      { rootMargin: "200px" },
-    );
-    figures.forEach((figure) => near.observe(figure));
-    const again = () => figures.filter((figure) => drawn.has(figure)).forEach(draw);
+    const { again } = queueOf(figures);
     const all = () => Promise.all(figures.map(draw));
     new MutationObserver(again).observe(document.documentElement, {
       attributes: true, attributeFilter: ["data-theme"],

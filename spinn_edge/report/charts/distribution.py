@@ -10,7 +10,7 @@ from spinn_edge.bench.result import BenchResult
 from spinn_edge.report import formatting as f
 from spinn_edge.report.charts.axes import seconds_axis, tick_texts
 from spinn_edge.report.charts.chart import Chart, Spec
-from spinn_edge.report.charts.legend import Legend
+from spinn_edge.report.charts.legend import Legend, runtime_name
 from spinn_edge.report.charts.names import short_name
 from spinn_edge.report.charts.specs import choice, facets, only, tooltip
 from spinn_edge.report.charts.timed_rows import (
@@ -34,6 +34,9 @@ CAPTION = (
 )
 MOST_POINTS, FEWER_POINTS, MANY_ROWS = 60, 24, 60
 """Steps of a curve below its tail; fewer where a report holds many rows."""
+_LINE, _LOWEST, _HIGHEST = 0.16, 0.06, 0.84
+"""Shares of a plot's height: of a line of text, and between which labels stand; the flat end of a
+curve lies above them."""
 _TAIL = (0.99, 0.995, 0.999, 0.9995, 0.9999)
 _MARKS = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "slowest": 1.0}
 
@@ -44,13 +47,13 @@ def distribution_chart(result: BenchResult, legend: Legend, number: int) -> Char
     chart = Chart(id=f"latency-distribution-{number}", title=TITLE, caption=CAPTION)
     if not rows:
         return Chart(id=chart.id, title=TITLE, caption="", reason=NOTHING_TIMED)
-    models = models_of(rows)
     most = MOST_POINTS if len(rows) <= MANY_ROWS else FEWER_POINTS
     points = [
         {"row": place, **point}
         for place, row in enumerate(rows)
-        for point in (*curve(row, most), *_marks(row), *_modes(row, models.index(row.bundle) % 4))
+        for point in (*curve(row, most), *_marks(row))
     ]
+    points += _modes(rows)
     facts = [{"row": place, **facts_of(row, rows)} for place, row in enumerate(rows)]
     spec = facets(
         points,
@@ -96,18 +99,48 @@ def _marks(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def _modes(row: Row, lane: int) -> list[dict[str, Any]]:
+def _modes(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return a label for each speed, beside the middle of its part of the curve.
 
-    Under the flat end of a curve each model has a lane of its own, where labels do not meet.
+    Labels of one plot keep a line's distance, of whichever model they are.
     """
-    modes, below, labels = row.modes, 0.0, []
-    for mode in modes if len(modes) > 1 else ():
-        share, below = below + mode.share / 2, below + mode.share
-        place = min(share, 0.84 - 0.15 * lane) if share > 0.7 else share
-        label = f"{percent(mode.share)} near {f.seconds(mode.at_s)}"
-        labels.append({"kind": "mode", "s": mode.at_s, "share": place, "at": label})
+    labels: list[dict[str, Any]] = []
+    for number, row in enumerate(rows):
+        below = 0.0
+        for mode in row.modes if len(row.modes) > 1 else ():
+            middle, below = below + mode.share / 2, below + mode.share
+            text = f"{percent(mode.share)} near {f.seconds(mode.at_s)}"
+            labels.append(
+                {"row": number, "kind": "mode", "s": mode.at_s, "share": middle, "at": text}
+            )
+    plots: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for label in labels:
+        row = rows[label["row"]]
+        plots.setdefault((runtime_name(row), shown_of(row, rows)), []).append(label)
+    for together in plots.values():
+        together.sort(key=lambda label: -label["share"])
+        places = apart([label["share"] for label in together])
+        for label, place in zip(together, places, strict=True):
+            label["share"] = place
     return labels
+
+
+def apart(shares: Sequence[float]) -> list[float]:
+    """Return places near the shares, a line of text between each two, inside the plot.
+
+    Args:
+        shares: descending.
+    """
+    line = min(_LINE, (_HIGHEST - _LOWEST) / max(1, len(shares) - 1))
+    places: list[float] = []
+    for share in shares:
+        highest = places[-1] - line if places else _HIGHEST
+        places.append(min(share, highest))
+    lowest = _LOWEST
+    for number in reversed(range(len(places))):
+        places[number] = max(places[number], lowest)
+        lowest = places[number] + line
+    return [round(place, 6) for place in places]
 
 
 def _layers(rows: Sequence[Row], legend: Legend, facts: list[dict[str, Any]]) -> Spec:

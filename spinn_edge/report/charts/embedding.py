@@ -13,6 +13,7 @@ from typing import Any
 
 from spinn_edge.core.errors import SpinnEdgeError
 from spinn_edge.report.charts.chart import Chart
+from spinn_edge.report.charts.drawn_height import NARROW, drawn_height
 from spinn_edge.report.charts.themes import chart_configs
 from spinn_edge.report.vendor import (
     VEGA,
@@ -27,8 +28,19 @@ _EXPORT = "export { expression as expressionInterpreter };"
 _TAKEN = "const { ascending, isString, DisallowedObjectProperties } = vega;"
 _GIVEN = "globalThis.vegaExpressionInterpreter = expression;"
 
-CHART_CSS = """
-figure[data-chart] .chart-view { width: 100%; min-height: 160px; overflow-x: auto; }
+_MARGINS = 24
+"""Pixels beside a place on a narrow page."""
+
+CHART_CSS = (
+    f"""
+figure[data-chart] .chart-view {{ width: 100%; min-height: var(--tall); overflow-x: auto; }}
+@media (max-width: {NARROW + _MARGINS - 1}px) {{
+  figure[data-chart] .chart-view {{ min-height: var(--tall-narrow); }}
+}}
+@media (scripting: none) {{ figure[data-chart] .chart-view {{ min-height: 0; }} }}
+@media print {{ figure[data-chart] .chart-view {{ min-height: 0; }} }}
+"""
+    + """
 figure[data-chart] .chart-view svg { display: block; max-width: 100%; height: auto; }
 figure[data-chart] .vega-bind { display: inline-block; margin: 0 0 6px; }
 figure[data-chart] .vega-bind-name { margin-right: 4px; }
@@ -42,6 +54,7 @@ figure[data-chart] .vega-bind-name { margin-right: 4px; }
 .chart-tooltip td { padding: 0; overflow-wrap: anywhere; unicode-bidi: isolate; }
 @media print { .chart-tooltip, .vega-bindings, button[data-save-chart] { display: none; } }
 """
+)
 """What the marks of :func:`chart_block` and the tooltip need; for the page's own style element."""
 
 
@@ -75,8 +88,10 @@ def chart_block(chart: Chart) -> str:
     """
     if chart.spec is None:
         raise ValueError(f"chart {chart.id} has no specification: {chart.reason}")
+    tall, narrow = drawn_height(chart.spec), drawn_height(chart.spec, narrow=True)
+    room = f"--tall:{tall}px;--tall-narrow:{narrow}px"  # what stands below is not moved
     return (
-        f'<figure data-chart="{escape(chart.id)}"><div class="chart-view"></div>'
+        f'<figure data-chart="{escape(chart.id)}"><div class="chart-view" style="{room}"></div>'
         f"<figcaption>{escape(chart.caption)}.</figcaption>"
         f'<button type="button" data-save-chart>Save as SVG</button></figure>\n'
         f"{json_script(f'chart-{chart.id}', chart.spec)}"

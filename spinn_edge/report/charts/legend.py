@@ -9,22 +9,8 @@ from spinn_edge.bench.measurement import Row
 from spinn_edge.report import formatting as f
 from spinn_edge.report.charts.chart import Spec
 from spinn_edge.report.charts.names import short_name
+from spinn_edge.report.colours import COLOURS, COLOURS_ON_DARK
 from spinn_edge.report.sources import ReportSources
-
-COLOURS = (
-    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"),
-    "#8C8C8C",
-)
-"""In the order of use; a grey instead of black, which a dark page would hide, and no yellow, which
-a white one would.
-
-Source: Okabe and Ito (2008), "Color universal design": colours that the colour-blind tell apart."""
-
-COLOURS_ON_DARK = (
-    *("#56B4E9", "#FF9248", "#2FBF91", "#E0A3C6", "#F0E442", "#A9D6F5"),
-    "#A8A8A8",
-)
-"""The same hues, light enough to be read on a dark page."""
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke")
 DASHES = ((1, 0), (6, 3), (2, 2), (8, 2, 2, 2), (10, 4), (4, 4, 1, 4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spinn_edge.report.charts.chart import Spec
-from spinn_edge.report.charts.legend import COLOURS, COLOURS_ON_DARK
+from spinn_edge.report.colours import COLOURS, COLOURS_ON_DARK
 
 LIGHT, DARK = "light", "dark"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"

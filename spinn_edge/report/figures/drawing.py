@@ -12,6 +12,7 @@ from typing import Any
 from spinn_edge.core.atomic import write_atomically
 from spinn_edge.core.errors import UsageError
 from spinn_edge.core.optional import require
+from spinn_edge.core.steps import OnStep, unheard
 from spinn_edge.report.figures.architecture import draw_architectures
 from spinn_edge.report.figures.error_waterfall import draw_waterfalls
 from spinn_edge.report.figures.footprint_ladder import draw_footprints
@@ -57,7 +58,12 @@ class FiguresReport:
 
 
 def draw_figures(
-    sources: ReportSources, folder: Path, *, formats: Sequence[str] = FORMATS
+    sources: ReportSources,
+    folder: Path,
+    *,
+    formats: Sequence[str] = FORMATS,
+    dpi: int = DPI,
+    on_step: OnStep = unheard,
 ) -> FiguresReport:
     """Draw every figure whose data was measured; files of the same name are replaced.
 
@@ -67,10 +73,12 @@ def draw_figures(
         sources: what was recorded.
         folder: where the files go; it is made.
         formats: of ``FORMATS``, each figure in every one.
+        dpi: dots an inch of what has dots.
+        on_step: called before each kind of figure.
 
     Raises:
         MissingDependencyError: matplotlib is not installed.
-        UsageError: another format, or the folder cannot be written.
+        UsageError: another format, no dots, or the folder cannot be written.
         BundleError: a document among the sources is damaged.
     """
     wrong = [one for one in formats if one not in FORMATS]
@@ -78,19 +86,26 @@ def draw_figures(
         raise UsageError(
             f"figures as {', '.join(wrong) or 'nothing'}: expected {' or '.join(FORMATS)}"
         )
+    if dpi < 1:
+        raise UsageError(f"{dpi} dots an inch: expected 1 or more, such as {DPI} for print")
     require("matplotlib", extra=EXTRA)
     folder = Path(folder)
     drawn: list[Path] = []
     left_out: list[tuple[str, str]] = []
     with drawing_style():
-        for draw in _FIGURES:
+        for number, draw in enumerate(_FIGURES):
+            on_step(f"drawing {_kind(draw)}", number, len(_FIGURES))
             for found in draw(sources):
                 if isinstance(found, Sketch):
                     name = _unused(found.name, {path.stem for path in drawn})
-                    drawn += _write(found.figure, folder, name, formats)
+                    drawn += _write(found.figure, folder, name, formats, dpi)
                 else:
                     left_out.append((found.name, found.reason))
     return FiguresReport(drawn=tuple(drawn), left_out=tuple(left_out))
+
+
+def _kind(draw: Callable[..., Any]) -> str:
+    return draw.__name__.removeprefix("draw_").replace("_", " ")
 
 
 def figures_words(report: FiguresReport) -> list[str]:
@@ -100,11 +115,12 @@ def figures_words(report: FiguresReport) -> list[str]:
     return [*lines, *(f"not drawn: {name}: {reason}" for name, reason in report.left_out)]
 
 
-def _write(figure: Any, folder: Path, name: str, formats: Sequence[str]) -> Iterator[Path]:
+def _write(
+    figure: Any, folder: Path, name: str, formats: Sequence[str], dpi: int
+) -> Iterator[Path]:
     for kind in formats:
         path = folder / f"{name}.{kind}"
-        content = rendered(figure, kind)
-        figure.set_layout_engine("none")  # one layout for all formats; it takes the most time
+        content = rendered(figure, kind, dpi)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content, mode=0o644)
@@ -113,15 +129,32 @@ def _write(figure: Any, folder: Path, name: str, formats: Sequence[str]) -> Iter
         yield path
 
 
-def rendered(figure: Any, kind: str) -> bytes:
+def rendered(figure: Any, kind: str, dpi: int = DPI) -> bytes:
     """Return a figure as a file's content, without a date and without the name of a version."""
     metadata: dict[str, Any] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
     stream = io.BytesIO()
     with warnings.catch_warnings():
         # a name in a script that the font lacks is drawn as boxes, which is no reason to fail
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
-        figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata[kind])
+        lay_out(figure, dpi)
+        figure.savefig(stream, format=kind, dpi=dpi, metadata=metadata[kind])
     return stream.getvalue()
+
+
+def lay_out(figure: Any, dpi: int = DPI) -> None:
+    """Give the parts of a figure their places, once for all formats.
+
+    An engine that stays with the figure lets matplotlib draw everything twice for each file.
+
+    Args:
+        figure: what is laid out, if it has not been.
+        dpi: dots an inch; letters are a little wider where they are made of few.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.set_dpi(dpi)
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def _unused(name: str, used: set[str]) -> str:

@@ -23,6 +23,7 @@ from spinn_edge.report.figures.style import (
     SINGLE_IN,
     SMALL_PT,
     TALLEST_IN,
+    Mark,
     line_key,
     mark,
     new_figure,
@@ -89,8 +90,8 @@ def distribution_figure(named: NamedResult, panels: Sequence[Sequence[Row]]) -> 
     remark(
         figure,
         f"{named.machine}. Every run is drawn, the slowest too; marks: p50, p99 and p99.9 where "
-        "ten runs or more lie beyond; vertical lines: speeds that stand apart. Each panel has its "
-        "own time axis.",
+        "ten runs or more lie beyond; hollow, on the axis below its curve: a speed that stands "
+        "apart. Each panel has its own time axis.",
     )
     return figure
 
@@ -107,9 +108,11 @@ def _draw_panel(
         for value, share in ((row.median_s, 0.5), (row.p99_s, 0.99), (row.p999_s, 0.999)):
             if value is not None:
                 axes.plot(value, share, look.marker, color=look.colour, mec="white", mew=0.5)
-        if len(row.modes) > 1:
-            for mode in row.modes:
-                axes.axvline(mode.at_s, color=look.colour, lw=0.6, ls=":", zorder=1)
+        for mode in row.modes if len(row.modes) > 1 else ():
+            # down from its own curve, so that those of two models do not look like one's
+            share = float(np.searchsorted(ordered, mode.at_s)) / len(ordered)
+            axes.plot([mode.at_s] * 2, [0.0, share], color=look.colour, lw=0.7, ls=":", zorder=1)
+            axes.plot(mode.at_s, 0.0, **_at_the_axis(look, axes))
     samples = [max(one, 1e-12) for row in panel for one in (min(row.samples_s), max(row.samples_s))]
     room = max((max(samples) / min(samples)) ** 0.04, 1.01)
     low, high = min(samples) / room, max(samples) * room
@@ -119,6 +122,20 @@ def _draw_panel(
     most = max(len(row.samples_s) for row in panel)
     _share_axis(axes, most)
     axes.grid(axis="both")
+
+
+def _at_the_axis(look: Mark, axes: Any) -> dict[str, Any]:
+    """Return how a model's marker looks on the axis of time, hollow, whatever the shares' scale."""
+    return {
+        "marker": look.marker,
+        "color": look.colour,
+        "mfc": "white",
+        "mew": 0.7,
+        "ms": 3.0,
+        "transform": axes.get_xaxis_transform(),
+        "clip_on": False,
+        "zorder": 4,
+    }
 
 
 def _share_axis(axes: Any, most: int) -> None:

@@ -30,6 +30,8 @@ from spinn_edge.report.sources import NamedResult, ReportSources
 NAME = "pareto"
 _PANELS = 4
 _COLUMNS = 2
+_MOST_IN_ONE_COLUMN = 8
+"""Models and runtimes of one panel whose legend leaves room for it in one column of a journal."""
 _MOST_NAMED = 4
 """Points of the frontier that are named below a figure with one panel."""
 
@@ -73,11 +75,12 @@ def pareto_figure(named: NamedResult, rows: Sequence[Row]) -> Any:
     batches, scores = batches_of(rows), scores_of(named)
     columns = min(_COLUMNS, len(batches))
     lines = -(-len(batches) // columns)
-    figure = new_figure(DOUBLE_IN if columns > 1 else SINGLE_IN, 1.3 + 2.0 * lines)
-    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
     bundles = [one.name for one in named.result.bundles if one.name in {r.bundle for r in rows}]
     looks = {one.name: _look(n) for n, one in enumerate(named.result.bundles)}
     places = list(dict.fromkeys(name_of(row, rows) for row in rows))
+    wide = columns > 1 or len(bundles) + len(places) > _MOST_IN_ONE_COLUMN
+    figure = new_figure(DOUBLE_IN if wide else SINGLE_IN, 1.3 + 2.0 * lines)
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
     markers = {place: MARKERS[n % len(MARKERS)] for n, place in enumerate(places)}
     words: list[str] = []
     for place, axes in enumerate(grid.flat):

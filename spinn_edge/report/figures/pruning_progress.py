@@ -85,6 +85,8 @@ def _draw_parameters(axes: Any, parameters: list[int]) -> None:
             textcoords="offset points",
             ha="center",
             fontsize=SMALL_PT,
+            bbox=HALO,
+            zorder=0.9,  # over the grid, under the bar
         )
     axes.set_ylim(0, max(parameters) * 1.3)
     axes.yaxis.set_major_formatter(lambda value, place: f.whole(round(value)))
@@ -102,14 +104,17 @@ def _draw_losses(axes: Any, losses: list[tuple[int, float]], rounds: int) -> Non
         marker=look.marker,
     )
     shown = set(_numbered(rounds))
-    for number, loss in losses:
+    beside = [losses[0], *losses, losses[-1]]
+    for before, (number, loss), after in zip(beside, losses, beside[2:], strict=False):
         if number in shown:
+            below = before[1] > loss < after[1]  # elsewhere a line would run through the number
             axes.annotate(
                 f.magnitude(loss),
                 (number, loss),
-                xytext=(0, 5),
+                xytext=(0, -5 if below else 5),
                 textcoords="offset points",
-                ha="center",
+                ha="left" if before[1] > loss > after[1] else "center",
+                va="top" if below else "bottom",
                 fontsize=SMALL_PT,
                 bbox=HALO,
             )

@@ -10,6 +10,7 @@ from spinn_edge.bench.understanding.roofline import Roofline, RooflineRow
 from spinn_edge.core.decode import decode
 from spinn_edge.core.optional import require
 from spinn_edge.report import formatting as f
+from spinn_edge.report.colours import COLOURS
 from spinn_edge.report.figures.lettering import labels, lettered
 from spinn_edge.report.figures.scales import log_axis
 from spinn_edge.report.figures.sketch import Drawing, NotDrawn, Sketch, stem
@@ -17,7 +18,6 @@ from spinn_edge.report.figures.style import (
     EXTRA,
     INK,
     MARKERS,
-    PALETTE,
     SINGLE_IN,
     key,
     new_figure,
@@ -66,7 +66,7 @@ def roofline_figure(ceilings: Ceilings, rows: Sequence[RooflineRow]) -> Any:
     top = max(ceilings.flops_per_s, *reached) * 3
     _draw_roofs(axes, ceilings, held, (low, high))
     for number, (one, speed) in enumerate(zip(held, reached, strict=True)):
-        colour = PALETTE[number % len(PALETTE)]
+        colour = COLOURS[number % len(COLOURS)]
         limit = one.flops / one.attainable_s
         axes.plot([one.intensity] * 2, [speed, limit], color=colour, lw=0.8, ls=":")
         axes.plot(one.intensity, limit, "_", color=colour, ms=7)
@@ -100,7 +100,7 @@ def _key(figure: Any, rows: Sequence[RooflineRow], held: Sequence[Roofline]) -> 
     line = require("matplotlib.lines", extra=EXTRA).Line2D
     handles, names = [], []
     for number, (row, one) in enumerate(zip(rows, held, strict=True)):
-        colour, marker = PALETTE[number % len(PALETTE)], MARKERS[number % len(MARKERS)]
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         handles.append(line([], [], color=colour, marker=marker, linestyle="none"))
         names.append(row_words(row, one))
     key(figure, handles, names)

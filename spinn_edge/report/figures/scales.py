@@ -16,11 +16,7 @@ _STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
 
 def tick_seconds(value: float) -> str:
     """Return ``1 ms`` or ``1.5 µs``: seconds without the zeros that say how exact they are."""
-    if value == 0:
-        return "0 s"
-    if value < 1e-8:
-        return f"{value * 1e9:.3g} ns"
-    return _bare(f.seconds(value))
+    return "0 s" if value == 0 else _bare(f.seconds(value))
 
 
 def tick_size(value: float) -> str:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from spinn_edge.accuracy.validation.difference_panels import ALARM, COLOURS
 from spinn_edge.core.optional import require
+from spinn_edge.report.colours import COLOURS
 from spinn_edge.report.figures.lettering import width_of
 
 EXTRA = "report"
@@ -25,10 +25,6 @@ TEXT_PT, SMALL_PT = 8.0, 7.0
 """Letters; the smaller ones are the smallest that a figure has."""
 
 INK, PALE, GRID = "#222222", "#BBBBBB", "#E6E6E6"
-PALETTE = (*COLOURS, "#CC79A7", "#56B4E9", ALARM)
-"""Okabe and Ito (2008), "Color universal design", without the yellow, which white paper swallows.
-The first three are those of the figures of :mod:`spinn_edge.accuracy`."""
-
 HALO = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
 """Behind a number that a line may cross."""
 
@@ -42,6 +38,7 @@ _SETTINGS: dict[str, Any] = {
     "font.size": TEXT_PT,
     "axes.titlesize": TEXT_PT,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # nothing stands between; a search for it asks each tick for its place
     "axes.labelsize": TEXT_PT,
     "axes.linewidth": 0.6,
     "axes.edgecolor": INK,
@@ -98,14 +95,14 @@ class Mark:
 def mark(number: int) -> Mark:
     """Return how the series of this number looks; after the last, they begin again."""
     return Mark(
-        colour=PALETTE[number % len(PALETTE)],
+        colour=COLOURS[number % len(COLOURS)],
         hatch=_HATCHES[number % len(_HATCHES)],
         marker=MARKERS[number % len(MARKERS)],
         line=_LINES[number % len(_LINES)],
     )
 
 
-MOST_MARKS = len(PALETTE)
+MOST_MARKS = len(COLOURS)
 
 
 @contextmanager

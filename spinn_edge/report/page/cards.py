@@ -10,7 +10,7 @@ from spinn_edge.report import formatting as f
 from spinn_edge.report.charts.legend import Legend
 from spinn_edge.report.model_facts import scores_sheet
 from spinn_edge.report.page.markup import Html, join, tag
-from spinn_edge.report.page.sheet_table import sheet_table
+from spinn_edge.report.page.sheet_table import short_table
 from spinn_edge.report.page.widths_picture import widths_picture
 from spinn_edge.report.pruning import audit_sheet, left_alone_sheet, widths_sheet
 from spinn_edge.report.remarks import score_remarks
@@ -98,7 +98,7 @@ def _scores(facts: BundleFacts) -> Html:
     remarks = [f"{remark}." for remark in score_remarks(scores, facts.name)]
     return join(
         [
-            sheet_table(scores_sheet(scores, f"Scores of {facts.name}")),
+            short_table(scores_sheet(scores, f"Scores of {facts.name}")),
             *(tag("p", r) for r in remarks),
         ]
     )
@@ -127,4 +127,4 @@ def _files(facts: BundleFacts) -> Html:
 
 
 def _folded(summary: str, sheets: Sequence[Sheet]) -> Html:
-    return tag("details", tag("summary", summary), *map(sheet_table, sheets))
+    return tag("details", tag("summary", summary), *map(short_table, sheets))

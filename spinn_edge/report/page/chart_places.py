@@ -5,7 +5,7 @@ from __future__ import annotations
 from spinn_edge.report.charts.chart import Chart
 from spinn_edge.report.charts.embedding import chart_block
 from spinn_edge.report.page.markup import Html, tag
-from spinn_edge.report.page.sheet_table import sheet_table
+from spinn_edge.report.page.sheet_table import short_table
 
 _SECTIONS = {
     "latency-distribution": "distribution",
@@ -37,7 +37,7 @@ def chart_place(chart: Chart) -> Html:
         return tag("div", heading, reason, id=f"place-{chart.id}", class_="place missing")
     table = Html("")
     if chart.table is not None:
-        table = tag("details", tag("summary", "The same as a table"), sheet_table(chart.table))
+        table = tag("details", tag("summary", "The same as a table"), short_table(chart.table))
     without = tag("noscript", tag("p", "JavaScript draws it; the table holds the same figures."))
     drawn = Html(chart_block(chart))  # which escapes what it holds
     return tag("div", heading, without, drawn, table, id=f"place-{chart.id}", class_="place drawn")

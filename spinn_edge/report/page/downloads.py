@@ -16,6 +16,9 @@ from spinn_edge.report.tables.spreadsheet import csv_tables
 MOST_BYTES = 2_950_000
 """Of the whole page, with room for what frames its sections."""
 
+MOST_PLAIN_BYTES = 400_000
+"""Of a table that is held as it is; a larger one, whose names are endless, is packed."""
+
 _SAMPLES = frozenset(
     {"samples_s", "upload_samples_s", "download_samples_s", "throughput_samples_s"}
 )
@@ -29,8 +32,8 @@ def downloads(sources: ReportSources, *, held_bytes: int) -> Html:
         held_bytes: size of all else in the page; samples are left out where they do not fit.
     """
     document = merged(sources.results)
-    tables = {name: _base64(text) for name, text in csv_tables(sources).items()}
-    room = MOST_BYTES - held_bytes - sum(map(len, tables.values()))
+    tables = {name: _table_link(name, text) for name, text in csv_tables(sources).items()}
+    room = MOST_BYTES - held_bytes - sum(len(href) for href, _ in tables.values())
     packed, complete = _packed(document), True
     if len(packed) > room:
         packed, complete = _packed(_without_samples(document)), False
@@ -56,10 +59,10 @@ def downloads(sources: ReportSources, *, held_bytes: int) -> Html:
                 "a",
                 f"CSV, {name}",
                 id="download-csv" if number == 0 else f"download-csv-{number + 1}",
-                href=Html(f"data:text/csv;charset=utf-8;base64,{packed_table}"),
-                download=f"{name}.csv",
+                href=href,
+                download=saved_as,
             )
-            for number, (name, packed_table) in enumerate(tables.items())
+            for number, (name, (href, saved_as)) in enumerate(tables.items())
         ),
     ]
     return join([tag("ul", *(tag("li", link) for link in links)), tag("p", note, class_="note")])
@@ -70,8 +73,18 @@ def merged(results: Sequence[NamedResult]) -> Mapping[str, Any]:
     return results[0].raw if len(results) == 1 else fleet_document(results)
 
 
+def _table_link(name: str, text: str) -> tuple[Html, str]:
+    """Return what holds a table, and the name of its file."""
+    if len(text) <= MOST_PLAIN_BYTES:
+        return Html(f"data:text/csv;charset=utf-8;base64,{_base64(text)}"), f"{name}.csv"
+    return Html(f"data:application/gzip;base64,{_zipped(text)}"), f"{name}.csv.gz"
+
+
 def _packed(document: Mapping[str, Any]) -> str:
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return _zipped(json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def _zipped(text: str) -> str:
     return _base64(gzip.compress(text.encode("utf-8"), 9, mtime=0))
 
 

@@ -14,13 +14,14 @@ What tests and other programs may rely on:
   (``none``, ``ascending``, ``descending``) on the ``th``;
 - filters: ``input#filter-text``, ``select#filter-runtime``, ``#filter-bundle``,
   ``#filter-precision``, ``#filter-batch``, ``#filter-boundary``, ``#filter-status``, with several
-  results ``#filter-result``; ``button#filter-reset``; how many rows are seen stands in
-  ``#filter-count``;
+  results ``#filter-result``; ``button#filter-reset`` shows all rows; how many are seen stands in
+  ``#filter-count``. Where some rows were timed and some were not, ``#filter-status`` begins at
+  ``ok``, and the count names what is hidden. Without the script, and in print, all rows are there;
 - ``a#download-json``, ``a#download-csv`` (further tables ``#download-csv-2`` and so on);
 - ``button#theme`` switches ``data-theme`` of ``html`` and tells scripts by the event
   ``themechange`` of the document, whose ``detail`` is ``light`` or ``dark``;
 - each chart is in ``#place-ID``, with the class ``drawn`` or ``missing``; what is inside the figure
-  is described in ``charts/charts.js``.
+  is described in ``charts/charts.js``. A place is as tall as its chart before that is drawn.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from spinn_edge.report.page.markup import Html, join, tag
 from spinn_edge.report.page.parity_matrix import parity_matrix
 from spinn_edge.report.page.readable import readable
 from spinn_edge.report.page.remarks_list import advice
-from spinn_edge.report.page.sheet_table import sheet_table
+from spinn_edge.report.page.sheet_table import short_table
 from spinn_edge.report.page.timings import timings_table
 from spinn_edge.report.sources import NamedResult, ReportSources
 from spinn_edge.report.tables.comparison import comparison_sheets
@@ -123,7 +124,7 @@ def _content(name: str, shown: ReportSources, charts: Sequence[Chart]) -> Html:
         "models": lambda: join([model_cards(shown), *_comparisons(shown)]),
         "timings": lambda: timings_table(shown.results),
         "parity": lambda: join(_parities(shown.results)),
-        "environment": lambda: join(sheet_table(machine_sheet(n)) for n in shown.results),
+        "environment": lambda: join(short_table(machine_sheet(n)) for n in shown.results),
     }
     added = [own[name]()] if name in own else []
     return join([*added, *places] if name == "models" else [*places, *added])
@@ -142,7 +143,7 @@ def _contents(names: Sequence[str]) -> Html:
 def _comparisons(sources: ReportSources) -> Iterator[Html]:
     for named in sources.results:
         for sheet in comparison_sheets(named.result):
-            yield tag("details", tag("summary", sheet.title), sheet_table(sheet))
+            yield tag("details", tag("summary", sheet.title), short_table(sheet))
 
 
 def _parities(results: Sequence[NamedResult]) -> Iterator[Html]:

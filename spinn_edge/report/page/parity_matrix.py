@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from spinn_edge.bench.measurement import Row
 from spinn_edge.report import formatting as f
 from spinn_edge.report.page.markup import Html, tag
-from spinn_edge.report.page.sheet_table import table
+from spinn_edge.report.page.sheet_table import cell_text, table
 
 _TITLE = "Parity by batch size: worst error over its tolerance"
 
@@ -53,7 +53,7 @@ def _cell(rows: Sequence[Row]) -> Html:
     worst = max(found, key=lambda parity: (not parity.passed, parity.used_share))
     if not worst.passed:
         reason = " ".join((worst.reason or "").split())
-        return tag("td", tag("strong", "✗ failed"), f" {reason}", class_="number broken")
+        return tag("td", tag("strong", "✗ failed"), f" {cell_text(reason)}", class_="number broken")
     share = worst.used_share
     words = f"{share:.2g}".replace("inf", "∞") if share > 1 else _percent(share)
     detail = f"{f.magnitude(worst.max_abs)} of {f.magnitude(worst.tolerance)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from spinn_edge.bench.measurement import Row
 from spinn_edge.report.charts.names import short_name
 from spinn_edge.report.sources import NamedResult, ReportSources
 
@@ -12,7 +13,7 @@ LONGEST = 80
 
 
 def readable(sources: ReportSources) -> ReportSources:
-    """Return the sources with names of models that fit a table, unlike where they were unlike."""
+    """Return the sources with names that fit a table, unlike where they were unlike."""
     return replace(sources, results=tuple(map(_named, sources.results)))
 
 
@@ -23,13 +24,24 @@ def shown_name(name: str) -> str:
 
 def _named(named: NamedResult) -> NamedResult:
     result = named.result
-    names = {facts.name: shown_name(facts.name) for facts in result.bundles}
-    if all(name == shown for name, shown in names.items()):
-        return named
-    raw = {key: value for key, value in named.raw.items() if key != "recommendations"}
     shown = replace(
         result,
-        bundles=tuple(replace(facts, name=names[facts.name]) for facts in result.bundles),
-        rows=tuple(replace(row, bundle=names.get(row.bundle, row.bundle)) for row in result.rows),
+        bundles=tuple(replace(facts, name=shown_name(facts.name)) for facts in result.bundles),
+        rows=tuple(map(_readable_row, result.rows)),
     )
+    if shown == result:
+        return named
+    raw = {key: value for key, value in named.raw.items() if key != "recommendations"}
     return replace(named, name=shown_name(named.name), result=shown, raw=raw)
+
+
+def _readable_row(row: Row) -> Row:
+    if max(map(len, (row.bundle, row.runtime, row.served_by, row.precision))) <= LONGEST:
+        return row
+    return replace(
+        row,
+        bundle=shown_name(row.bundle),
+        runtime=shown_name(row.runtime),
+        facts=row.facts and replace(row.facts, served_by=shown_name(row.facts.served_by)),
+        precision=shown_name(row.precision),
+    )

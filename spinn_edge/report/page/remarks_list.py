@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 from spinn_edge.report.fastest import fastest_remarks
 from spinn_edge.report.page.markup import Html, join, tag
+from spinn_edge.report.page.sheet_table import cell_text
 from spinn_edge.report.recommendations import recommendations
 from spinn_edge.report.result_remarks import result_remarks
 from spinn_edge.report.sources import NamedResult, ReportSources
+
+_LONGEST = 5000
+"""Characters of a sentence, which may name many rows."""
 
 
 def advice(sources: ReportSources) -> Html:
@@ -34,7 +38,11 @@ def _remarks(words: Sequence[str]) -> Html:
 
 def sentences(words: Sequence[str], **attributes: str) -> Html:
     """Return a list, or nothing where there is nothing to say."""
-    return tag("ul", *(tag("li", text) for text in words), **attributes) if words else Html("")
+    return (
+        tag("ul", *(tag("li", cell_text(text, _LONGEST)) for text in words), **attributes)
+        if words
+        else Html("")
+    )
 
 
 def _recommended(named: NamedResult) -> Sequence[str]:

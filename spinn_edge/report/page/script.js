@@ -42,23 +42,38 @@
     return cell.dataset.sort === undefined ? null : Number(cell.dataset.sort);
   }
 
+  // At first only what was timed is seen, and the count names what is hidden.
   function filterable(form, table, count) {
     const rows = [...table.tBodies[0].rows];
-    const texts = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
     const choices = all("select", form);
+    const status = find("#filter-status");
     const text = find("#filter-text");
+    const texts = new Map();
+    const textOf = (row) => {
+      if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+      return texts.get(row);
+    };
+    const chosen = (one, row) =>
+      !one.value || row.dataset[one.id.replace("filter-", "")] === one.value;
     const apply = () => {
       const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const byStatus = new Map();
       let shown = 0;
       for (const row of rows) {
-        const held = words.every((word) => texts.get(row).includes(word)) && choices.every(
-          (one) => !one.value || row.dataset[one.id.replace("filter-", "")] === one.value);
+        const asked = words.every((word) => textOf(row).includes(word))
+          && choices.every((one) => one === status || chosen(one, row));
+        const held = asked && chosen(status, row);
+        if (asked && !held) {
+          byStatus.set(row.dataset.status, (byStatus.get(row.dataset.status) ?? 0) + 1);
+        }
         row.hidden = !held;
         shown += held;
       }
-      count.textContent = shown === rows.length
-        ? `${rows.length} rows` : `${shown} of ${rows.length} rows`;
+      count.textContent = counted(shown, rows.length, status.value, byStatus);
+      table.parentElement.style.setProperty("--lines", shown);
     };
+    const timed = rows.filter((row) => row.dataset.status === "ok").length;
+    if (timed > 0 && timed < rows.length) status.value = "ok";
     form.addEventListener("input", apply);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => setTimeout(apply));
@@ -66,13 +81,21 @@
     apply();
   }
 
-  // The link holds gzip, which is saved as such without this; here it is unpacked first.
+  function counted(shown, every, status, byStatus) {
+    if (shown === every) return `${every} rows`;
+    const hidden = [...byStatus.values()].reduce((sum, one) => sum + one, 0);
+    const kinds = [...byStatus].map(([name, one]) => `${one} ${name}`).join(", ");
+    const what = status === "ok" ? "not timed" : "of another status";
+    return `${shown} of ${every} rows${hidden ? `; ${hidden} ${what} are hidden (${kinds})` : ""}`;
+  }
+
+  // Such a link holds gzip, which is saved as such without this; here it is unpacked first.
   async function unpack(link) {
     const packed = Uint8Array.from(atob(link.href.split(",")[1]), (one) => one.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
     const text = await new Response(stream).blob();
     const copy = document.createElement("a");
-    copy.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    copy.href = URL.createObjectURL(text);
     copy.download = link.download.replace(/\.gz$/, "");
     copy.click();
     setTimeout(() => URL.revokeObjectURL(copy.href), 60_000);
@@ -116,9 +139,10 @@
   const table = find("#results");
   sortable(table);
   filterable(find("#filters"), table, find("#filter-count"));
-  const json = find("#download-json");
   if ("DecompressionStream" in window) {
-    json.addEventListener("click", (event) => { event.preventDefault(); unpack(json); });
+    for (const link of all("a[download$='.gz']")) {
+      link.addEventListener("click", (event) => { event.preventDefault(); unpack(link); });
+    }
   }
   themed(find("#theme"));
   printable();

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from spinn_edge.report.page.markup import Html, join, tag
 from spinn_edge.report.sheet import Sheet
+
+LONGEST_CELL = 600
+"""Characters of a cell that are shown; a foreign name or reason may be endless."""
 
 
 def sheet_table(sheet: Sheet) -> Html:
@@ -16,23 +20,47 @@ def sheet_table(sheet: Sheet) -> Html:
     return join([table(sheet.title, head, body), note])
 
 
-def table(title: str, head: str, body: Iterable[str], **attributes: str) -> Html:
+def short_table(sheet: Sheet) -> Html:
+    """Return :func:`sheet_table` with cells that a page can hold; its raw data have them whole."""
+    lines = tuple(tuple(map(cell_text, line)) for line in sheet.lines)
+    return sheet_table(replace(sheet, lines=lines))
+
+
+def table(
+    title: str, head: str, body: Iterable[str], *, even: bool = False, **attributes: str
+) -> Html:
     """Return a table inside a box that scrolls, which the keyboard can reach.
 
     Args:
         title: its caption, and the name of its box.
         head: a line of head cells.
         body: lines.
+        even: whether all lines are of one height; a browser then lays the table out when it comes
+            near, and knows before how tall it is.
         attributes: of the table.
     """
+    lines = list(body)
     inner = tag(
         "table",
         tag("caption", title),
         tag("thead", head),
-        tag("tbody", *body),
+        tag("tbody", *lines),
         **attributes,
     )
-    return tag("div", inner, class_="scroll", tabindex=0, role="region", aria_label=title)
+    return tag(
+        "div",
+        inner,
+        class_="scroll even" if even else "scroll",
+        style=f"--lines:{len(lines)}" if even else None,
+        tabindex=0,
+        role="region",
+        aria_label=title,
+    )
+
+
+def cell_text(text: str, most: int = LONGEST_CELL) -> str:
+    """Return a text that a cell can hold; of one that is cut it says how long it was."""
+    return text if len(text) <= most else f"{text[: most - 100]}… ({len(text):,} characters)"
 
 
 def _head_cell(title: str) -> Html:

@@ -11,7 +11,7 @@ from spinn_edge.report import formatting as f
 from spinn_edge.report.latency_columns import SPANS
 from spinn_edge.report.latency_tables import latency_tables
 from spinn_edge.report.page.markup import Html, join, tag
-from spinn_edge.report.page.sheet_table import table
+from spinn_edge.report.page.sheet_table import cell_text, table
 from spinn_edge.report.sources import NamedResult
 
 _ONE_NAME = {"compute": "median", "service": "median"}
@@ -69,7 +69,7 @@ def timings_table(results: Sequence[NamedResult]) -> Html:
     names += ["rate"] * rated + ["status"]
     head = tag(
         "tr",
-        *(tag("th", title, scope="col", class_=_number(title)) for title in names),
+        *(tag("th", title, scope="col", class_=_kind(title)) for title in names),
         *(tag("th", title, scope="col", class_="number") for title in figures),
         *(tag("th", title, scope="col", class_="number") for title in ("samples", "launches")),
     )
@@ -78,7 +78,7 @@ def timings_table(results: Sequence[NamedResult]) -> Html:
         [
             _filters(lines, several=several),
             tag("p", f"{len(lines)} rows", id="filter-count", role="status", aria_live="polite"),
-            table("All rows, timed or not", head, body, id="results", class_="sortable"),
+            table("All rows, timed or not", head, body, even=True, id="results", class_="sortable"),
             tag("ul", *(tag("li", words) for words in _meaning(lines)), class_="note"),
         ]
     )
@@ -104,7 +104,7 @@ def _table_row(line: _Line, names: Sequence[str], figures: Sequence[str]) -> Htm
         counts = len(row.samples_s), len(row.launch_samples)
         cells += [tag("td", f"{n:,}", class_="number", data_sort=n) for n in counts]
     else:
-        reason = " ".join((row.reason or f.NOT_MEASURED).split())
+        reason = cell_text(" ".join((row.reason or f.NOT_MEASURED).split()))
         cells.append(tag("td", tag("span", reason), class_="reason", colspan=len(figures) + 2))
     return tag(
         "tr",
@@ -137,7 +137,7 @@ def _name_cell(title: str, line: _Line) -> Html:
         "status": row.status,
     }[title]
     if title == "bundle":
-        return tag("th", tag("span", text, class_="name"), scope="row")
+        return tag("th", tag("span", text, class_="name"), scope="row", class_=_kind(title))
     foreign = title in ("result", "runtime")
     return tag("td", tag("span", text, class_="name") if foreign else text)
 
@@ -151,8 +151,9 @@ def _figure_cell(title: str, line: _Line) -> Html:
     return tag("td", text, class_=kind, data_sort=None if key is None else repr(key))
 
 
-def _number(title: str) -> str | None:
-    return "number" if title in ("batch", "rate") else None
+def _kind(title: str) -> str | None:
+    """Return the class of a column's cells; one that is kept stays in view beside the others."""
+    return {"batch": "number", "rate": "number", "bundle": "kept"}.get(title)
 
 
 def _filters(lines: Sequence[_Line], *, several: bool) -> Html:
@@ -174,6 +175,7 @@ def _filters(lines: Sequence[_Line], *, several: bool) -> Html:
         tag("button", "Show all rows", type="reset", id="filter-reset"),
         id="filters",
         hidden=True,
+        autocomplete="off",  # a page that is loaded again begins as at first
         aria_label="Filters of the table of all rows",
     )
 

@@ -22,7 +22,7 @@ from spinn_edge.core.manifest import SCHEMA_VERSION, Architecture, FileEntry, Ma
 from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.core.tensors import TensorSpec
 from spinn_edge.report.schema.document import Document
-from spinn_edge.report.tables.fleet import FLEET_SCHEMA_VERSION
+from spinn_edge.report.sources import FLEET_SCHEMA_VERSION
 
 _OBJECTS = [dict[str, object]]
 """A list of objects that the schema says nothing more about; docs/reference.md does."""

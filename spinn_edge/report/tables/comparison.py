@@ -94,11 +94,13 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[Line]:
     for label, r2, r2_now in scores:
         yield label, f.score(r2), f.score(r2_now), f.difference(r2, r2_now)
     for name in shared:
-        was, is_now = old.rmse[name], new.rmse[name]
-        yield f"RMSE {name}", f.magnitude(was), f.magnitude(is_now), f.change(was, is_now)
+        if name in old.rmse and name in new.rmse:
+            was, is_now = old.rmse[name], new.rmse[name]
+            yield f"RMSE {name}", f.magnitude(was), f.magnitude(is_now), f.change(was, is_now)
     for name in shared:
-        linear = f.score(old.linear_r2[name]), f.score(new.linear_r2[name])
-        yield f"R² {name}, linear regression", *linear, ""
+        if name in old.linear_r2 and name in new.linear_r2:
+            linear = f.score(old.linear_r2[name]), f.score(new.linear_r2[name])
+            yield f"R² {name}, linear regression", *linear, ""
 
 
 def _paired(result: BenchResult, before: str, after: str) -> Iterator[tuple[Row | None, Row]]:

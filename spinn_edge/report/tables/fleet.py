@@ -10,9 +10,7 @@ from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BundleFacts
 from spinn_edge.report import formatting as f
 from spinn_edge.report.sheet import Sheet
-from spinn_edge.report.sources import FLEET, NamedResult
-
-FLEET_SCHEMA_VERSION = 1
+from spinn_edge.report.sources import FLEET, FLEET_SCHEMA_VERSION, NamedResult
 
 _CAPTION = (
     "Median latency, and speed-up against the baseline timed beside it on the same machine; "

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.report.latency_columns import Column, name_columns
 from spinn_edge.report.latency_tables import LatencyTable, latency_tables
 from spinn_edge.report.left_out import split_rows
 from spinn_edge.report.sheet import Sheet
+
+DASHES = "A dash under a percentile means that fewer than ten samples lie beyond it"
+"""Said wherever one may stand."""
+
+_PERCENTILE = re.compile(r"p\d")
 
 _BRIEF_RANK = 2
 """Columns above this rank are left out of a brief table, but for the interval."""
@@ -39,7 +47,13 @@ def _sheet(table: LatencyTable, brief: bool) -> Sheet:
         title=table.lead,
         head=tuple(f">{c.title}" if c.number else c.title for c in columns),
         lines=tuple(tuple(c.text(row) for c in columns) for row in table.rows),
+        caption=DASHES if _has_dashes(table, figures) else "",
     )
+
+
+def _has_dashes(table: LatencyTable, figures: Sequence[Column]) -> bool:
+    tails = [column for column in figures if _PERCENTILE.match(column.title)]
+    return any(column.text(row) == "–" for column in tails for row in table.rows if row.samples_s)
 
 
 def _is_brief(column: Column) -> bool:

@@ -25,7 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list:
 
     def run(request, *, on_launch):
         requests.append(request)
-        on_launch("burgers, autograd: seed 0, launch 1 of 3")
+        on_launch("burgers, autograd: seed 0, launch 1 of 3", 0, 3)
         return two_equations()
 
     monkeypatch.setattr(contest_module, "run_contest", run)

@@ -105,7 +105,7 @@ def test_network_of_the_users_own_is_pruned_and_built_again_from_its_plan(
     module = module_of(twice, trust_factory=True)
     assert sum(p.numel() for p in module.parameters()) == twice.manifest.parameters
     exported = cli(
-        *("export", tmp_path / "smaller", "--format", "onnx", "--trust-factory"),
+        *("export", tmp_path / "smaller", "--format", "torchscript", "--trust-factory"),
         *("--out", tmp_path / "exported"),
     )
     assert exported.code == 0, exported.err
@@ -162,7 +162,8 @@ def test_stages_are_kept_resumed_and_rolled_back_to(
 
     on = cli(*common, "--out", out, "--force", "--resume")
     assert on.code == 0, on.err
-    assert "round 1," not in on.err
+    assert "round 1 of" not in on.err
+    assert "round 2 of 2" in on.err
     assert Bundle.load(out).manifest.files_of("weights")[0].sha256 == weights
 
     other = cli(*common, "--out", out, "--force", "--resume", "--seed", "5")
@@ -184,7 +185,7 @@ def test_same_seed_gives_the_same_weights(
     for name in ("a", "b"):
         done = cli(
             *("prune", trained, "--data", table, "--target", "0.5", "--rounds", "2"),
-            *("--finetune-epochs", "2", "--importance", "taylor", "--distil", "0.5"),
+            *("--finetune-epochs", "1", "--importance", "taylor", "--distil", "0.5"),
             *("--monotone", "wear:a:+", "--out", tmp_path / name),
         )
         assert done.code in (0, 4), done.err
@@ -236,9 +237,9 @@ def test_missed_gate_leaves_with_4_and_the_network_is_written(
     [
         (("--target", "nan"), 4, "above 0 and below 1"),
         (("--target", "1.5"), 4, "above 0 and below 1"),
-        (("--by", "watts"), 4, "unknown quantity 'watts'; known: parameters, flops"),
-        (("--allocation", "fair"), 4, "unknown allocation 'fair'; known: uniform, global"),
-        (("--importance", "magic"), 4, "unknown importance 'magic'; known: l1-outgoing"),
+        (("--by", "watts"), 2, "unknown quantity 'watts'; known: parameters, flops"),
+        (("--allocation", "fair"), 2, "unknown allocation 'fair'; known: uniform, global"),
+        (("--importance", "magic"), 2, "unknown importance 'magic'; known: l1-outgoing"),
         (("--importance", "no_such:f"), 2, "--importance no_such:f"),
         (("--schedule", "0.3:1"), 4, "0.3:1"),
         (("--schedule", "0.3:1:1e-3", "--target", "0.685"), 4, "the schedule ends at 30.00%"),
@@ -313,9 +314,9 @@ def test_schedule_holds_for_the_users_own_loaders_too(
     assert "44.00%" in done.out
     epochs = [line for line in done.err.splitlines() if ": epoch " in line]
     assert [line.split(",")[0] + line.split(":")[1].split(",")[0] for line in epochs] == [
-        "round 1 epoch 1",
-        "round 2 epoch 1",
-        "round 2 epoch 2",
+        "round 1 of 2 epoch 1 of 1",
+        "round 2 of 2 epoch 1 of 2",
+        "round 2 of 2 epoch 2 of 2",
     ]
     losses = [line.split("held out ")[1].split()[0] for line in epochs[1:]]
     assert losses[0] == losses[1]  # at a rate of 1e-9 nothing moves

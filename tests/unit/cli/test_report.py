@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -84,6 +85,8 @@ def test_summary_is_added_where_github_reads_it_and_else_printed(
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     printed = cli("report", results, "--github-summary")
     assert "400 µs" in printed.out
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "")
+    assert cli("report", results, "--github-summary") == printed
     place = tmp_path / "summary.md"
     place.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(place))
@@ -99,6 +102,8 @@ def test_figures_are_drawn_and_the_others_named(cli, results, tmp_path):
     assert done.code == 0
     assert list((tmp_path / "figures").glob("*.svg"))
     assert "not drawn" in done.err
+    steps = [line for line in done.err.splitlines() if line.startswith("drawing ")]
+    assert steps[0] == f"drawing pruning progress (1 of {len(steps)})"
 
 
 @pytest.mark.parametrize("option", ["--html", "--markdown", "--json", "--latex", "--csv"])
@@ -115,6 +120,59 @@ def test_what_is_read_is_not_written_over(cli, results, option):
     assert done.code == 2
     assert "is read, so nothing is written there" in done.err
     assert results.read_text() == before
+
+
+def test_labelled_rows_and_bundles_are_not_written_over(cli, results, exported, table):
+    manifest = exported / "manifest.json"
+    for place in (table, manifest):
+        before = place.read_bytes()
+        done = cli("report", results, "--bundle", exported, "--data", table, "--markdown", place)
+        assert done.code == 2
+        assert f"{place} is read, so nothing is written there" in done.err
+        assert place.read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--html", "--csv", "--markdown"])
+def test_step_summary_is_not_added_to_what_is_read(cli, results, tmp_path, monkeypatch, option):
+    before = results.read_text()
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(results))
+    done = cli("report", results, option, tmp_path / "x", "--github-summary")
+    assert (done.code, results.read_text()) == (2, before)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "taken"),
+    [
+        (("--html", "x", "--markdown", "x"), "x"),
+        (("--html", "x", "--markdown", "./y/../x"), "x"),
+        (("--csv", "x.csv", "--json", "x.models.csv"), "x.models.csv"),
+    ],
+)
+def test_two_documents_do_not_share_a_file(cli, results, monkeypatch, options, taken):
+    monkeypatch.chdir(results.parent)
+    done = cli("report", results, *options)
+    assert done.code == 2
+    assert f"two documents would be written to {taken};" in done.err
+    assert not (results.parent / taken).exists()
+
+
+@pytest.mark.parametrize("below", ["", "/figures"])
+def test_figures_into_a_file_are_refused_before_anything_is_read(cli, tmp_path, below):
+    pytest.importorskip("matplotlib")
+    place = tmp_path / "file"
+    place.write_text("mine")
+    done = cli("report", tmp_path / "missing.json", "--figures", f"{place}{below}")
+    assert done.code == 2
+    assert f"{place} is a file; name a folder" in done.err
+    assert place.read_text() == "mine"
+
+
+def test_figures_without_matplotlib_say_what_to_install(cli, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = cli("report", tmp_path / "missing.json", "--figures", tmp_path / "figures")
+    assert done.code == 3
+    assert "pip install 'spinn-edge[report]'" in done.err
 
 
 def test_two_documents_do_not_share_standard_output(cli, results):
@@ -135,6 +193,12 @@ def test_data_needs_bundles(cli, results, table):
     done = cli("report", results, "--data", table)
     assert done.code == 2
     assert "name them with --bundle FOLDER" in done.err
+
+
+def test_data_without_figures_would_be_for_nothing(cli, results, exported, table):
+    done = cli("report", results, "--bundle", exported, "--data", table, "--html", "-")
+    assert (done.code, done.out) == (2, "")
+    assert "name a folder with --figures" in done.err
 
 
 def test_predictions_are_those_of_the_model(exported, table):

@@ -1,12 +1,12 @@
 import pytest
 
-from spinn_edge.cli.time_left import TimeLeft, duration
+from spinn_edge.cli.time_left import StepsLeft, TimedLines, TimeLeft, duration
 
 
-def words_of(rounds, *asked):
+def words_of(rounds, *asked, unlike=0):
     """Return what is said at (time, round) after each other."""
     times = iter([time_s for time_s, _ in asked])
-    left = TimeLeft(rounds, clock=lambda: next(times))
+    left = TimeLeft(rounds, clock=lambda: next(times), unlike=unlike)
     return [left.words(number) for _, number in asked]
 
 
@@ -25,6 +25,43 @@ def test_little_time_is_not_worth_a_word():
 
 def test_a_round_that_takes_longer_than_the_others_says_nothing_negative():
     assert words_of(2, (0.0, 1), (10.0, 2), (50.0, 2))[2] == ""
+
+
+def test_rounds_that_compile_tell_nothing_of_the_others():
+    said = words_of(5, (0.0, 1), (60.0, 2), (64.0, 3), unlike=1)
+    assert said == ["", "", ", about 12 s left"]
+
+
+def test_work_that_began_before_is_no_evidence():
+    assert words_of(5, (50.0, 3), (54.0, 4)) == ["", ", about 8 s left"]
+
+
+def test_seconds_are_known_once_a_round_has_ended():
+    times = iter([0.0, 1.0, 4.0, 5.0])
+    left = TimeLeft(3, clock=lambda: next(times))
+    left.begin(1)
+    assert left.seconds() is None
+    left.begin(2)
+    assert left.seconds() == 7.0
+
+
+def test_another_row_of_steps_begins_anew():
+    times = iter([0.0, 10.0, 20.0, 24.0])
+    left = StepsLeft(clock=lambda: next(times))
+    said = [left.words(*at) for at in ((0, 3), (1, 3), (0, 3), (1, 3))]
+    assert said == ["", ", about 20 s left", "", ", about 8 s left"]
+
+
+def test_steps_without_a_total_have_no_time_left():
+    left = StepsLeft(clock=iter([]).__next__)
+    assert [left.words(0, 0), left.words(1, 0)] == ["", ""]
+    assert left.now is None
+
+
+def test_lines_carry_the_words_alone_where_nothing_is_known():
+    said: list[str] = []
+    TimedLines(said.append).step("launch 1 of 2: dense", 0, 2)
+    assert said == ["launch 1 of 2: dense"]
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_ctrl_c_in_training_saves_the_best_weights_so_far(table: Path, tmp_path:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if "epoch 3," in line:
+        if "epoch 3 of" in line:
             process.send_signal(signal.SIGINT)
             break
     _stdout, stderr = process.communicate(timeout=60)

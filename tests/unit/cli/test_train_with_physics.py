@@ -49,7 +49,7 @@ def test_every_term_is_shown_beside_the_loss(
     )
 
     assert done.code == 0, done.err
-    for words in ("epoch 2, loss", "held out", ", data ", ", residual ", ", monotone "):
+    for words in ("epoch 2 of ", "held out", ", data ", ", residual ", ", monotone "):
         assert words in done.err
     assert Bundle.load(tmp_path / "b").manifest.architecture.widths == (4, 8, 2)
 
@@ -76,8 +76,8 @@ def test_improvements_below_min_delta_end_training(cli: Cli, table: Path, tmp_pa
     )
 
     assert done.code == 0, done.err
-    assert "epoch 2," in done.err
-    assert "epoch 3," not in done.err
+    assert "epoch 2 of" in done.err
+    assert "epoch 3 of" not in done.err
 
 
 @pytest.mark.parametrize(

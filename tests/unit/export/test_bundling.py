@@ -105,15 +105,20 @@ def test_given_golden_inputs_are_used_and_named(tmp_path):
 
 
 def test_steps_are_told_in_their_order(tmp_path):
-    steps: list[str] = []
-    write(tmp_path, ExportRequest(formats=("pt2", "onnx"), max_batch=2), on_step=steps.append)
-    assert steps == ["golden vectors", "pt2: write and prove", "onnx: write and prove"]
+    steps: list[tuple[str, int, int]] = []
+    request = ExportRequest(formats=("pt2", "onnx"), max_batch=2)
+    write(tmp_path, request, on_step=lambda *step: steps.append(step))
+    assert steps == [
+        ("golden vectors", 0, 3),
+        ("pt2: write and prove", 1, 3),
+        ("onnx: write and prove", 2, 3),
+    ]
 
 
 def test_a_step_in_another_precision_is_told_by_its_name(tmp_path):
     steps: list[str] = []
     request = ExportRequest(formats=("onnx",), precisions=("fp16",), max_batch=2)
-    write(tmp_path, request, on_step=steps.append)
+    write(tmp_path, request, on_step=lambda words, *_: steps.append(words))
     assert steps == ["golden vectors", "onnx: write and prove", "fp16 onnx: write and prove"]
 
 
@@ -172,7 +177,7 @@ def test_batches_of_engines_out_of_order_are_refused_first(tmp_path, engine, mes
     steps: list[str] = []
     request = ExportRequest(formats=("onnx",), max_batch=8, engine=engine)
     with pytest.raises(UsageError, match=message):
-        write(tmp_path, request, on_step=steps.append)
+        write(tmp_path, request, on_step=lambda words, *_: steps.append(words))
     assert steps == []
 
 

@@ -28,12 +28,22 @@ from tests.fakes.derivative_networks import (
     REQUESTS,
     by_autograd,
     derivative_errors,
+    random_mlp,
 )
 from tests.fakes.networks import load_mlp, module_in
 from tests.fakes.physics_networks import make_residual
 
+SEEDS = (0, 9, 11, 41)
+"""Each activation and each depth once; ``benchmarks/accuracy_check.py`` goes through many more."""
 
-@pytest.mark.parametrize("seed", range(10))
+
+def test_the_random_mlps_differ_in_activation_and_depth():
+    chosen = [random_mlp(seed) for seed in SEEDS]
+    assert {mlp.activation for mlp in chosen} == {"tanh", "sin", "silu", "gelu"}
+    assert {len(mlp.widths) - 2 for mlp in chosen} == {1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_onnx_of_random_mlps_equals_float64_autograd_at_every_batch(seed, tmp_path):
     errors = derivative_errors(seed, tmp_path / "b")
     assert {order: error <= ALLOWED[order] for order, error in errors.items()} == {

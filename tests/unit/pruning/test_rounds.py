@@ -9,7 +9,7 @@ from torch import nn
 
 import spinn_edge.pruning as package
 from spinn_edge.core.decode import decode, encode
-from spinn_edge.core.errors import PruningError
+from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.core.pruning_record import PruningAudit
 from spinn_edge.models.cutting import cut
 from spinn_edge.models.modules import MLP, linear_layers
@@ -195,7 +195,7 @@ def test_target_that_is_no_share_is_refused_before_any_tuning(target: float) -> 
 
 
 def test_unknown_importance_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(PruningError, match="unknown importance 'taylr'; known: l1-outgoing"):
+    with pytest.raises(UsageError, match="unknown importance 'taylr'; known: l1-outgoing"):
         prune(small_mlp(), tune=leave_untuned, importance="taylr")
 
 
@@ -351,7 +351,7 @@ def test_network_without_example_inputs_is_refused_with_what_to_give() -> None:
 
 @pytest.mark.parametrize(("option", "value"), [("by", "watts"), ("allocation", "random")])
 def test_unknown_choice_is_refused_with_the_known_ones(option: str, value: str) -> None:
-    with pytest.raises(PruningError, match=f"unknown .* '{value}'; known: "):
+    with pytest.raises(UsageError, match=f"unknown .* '{value}'; known: "):
         PruningRequest(**{option: value})  # type: ignore[arg-type]
 
 

@@ -8,10 +8,18 @@ from spinn_edge.report import formatting as f
     [
         (None, "–"),
         (0.0, "0.00 µs"),
+        (1e-12, "0.001 ns"),
+        (3.2e-9, "3.20 ns"),
+        (123.4e-9, "123 ns"),
+        (999.6e-9, "1.00 µs"),
         (1.234e-6, "1.23 µs"),
         (31.24e-6, "31.2 µs"),
         (312.4e-6, "312 µs"),
+        (9.996e-6, "10.0 µs"),
+        (99.96e-6, "100 µs"),
+        (999.6e-6, "1.00 ms"),
         (1e-3, "1.00 ms"),
+        (-5.2e-3, "-5.20 ms"),
         (5.2e-3, "5.20 ms"),
         (0.9994, "999 ms"),
         (1.0, "1.00 s"),
@@ -20,6 +28,13 @@ from spinn_edge.report import formatting as f
 )
 def test_seconds_are_shown_in_the_unit_that_fits(value, text):
     assert f.seconds(value) == text
+
+
+@pytest.mark.parametrize("exponent", range(-15, 3))
+def test_a_measured_time_never_reads_as_nothing(exponent):
+    for digits in (1.0, 4.94, 9.9951):
+        shown = f.seconds(digits * 10.0**exponent)
+        assert float(shown.split()[0]) > 0, shown
 
 
 @pytest.mark.parametrize(
@@ -32,6 +47,11 @@ def test_seconds_are_shown_in_the_unit_that_fits(value, text):
         (839_432, "839 kB"),
         (2_667_528, "2.67 MB"),
         (12_300_000, "12.3 MB"),
+        (999_600, "1.00 MB"),
+        (999_400_000, "999 MB"),
+        (1_200_000_000, "1.20 GB"),
+        (139_000_000_000, "139 GB"),
+        (4 * 10**12, "4.00 TB"),
     ],
 )
 def test_sizes_are_decimal(value, text):

@@ -9,9 +9,13 @@ from spinn_edge.core.errors import BundleError, UsageError
 from spinn_edge.core.manifest import SCHEMA_VERSION, Architecture, Manifest
 from spinn_edge.report.json_document import bench_document, to_text
 from spinn_edge.report.sources import machine_label, read_sources
-from tests.unit.report.results import ENVIRONMENT, result
+from spinn_edge.report.sources_markdown import sources_markdown
+from tests.unit.report.results import DENSE, ENVIRONMENT, result
 
 WATERFALL = {"reference": "a", "steps": [], "outputs": [], "scale": [], "rows": 1, "source": "s"}
+VERIFICATION = {"passed": 0, "bundle": "x", "checks": [], "skipped": [], "batch_checks": []}
+EXPLANATION = {"runtime": "x", "roofline": {}, "floor": [], "threads": [], "widths": []}
+VALIDATION = {"passed": False, "samples": 1, "score": "R²", "outputs": [], "reasons": ["drift"]}
 
 
 @pytest.fixture
@@ -63,15 +67,9 @@ def test_result_is_decoded_and_kept_as_it_was_read(results):
     ("document", "field"),
     [
         (WATERFALL, "waterfalls"),
-        (
-            {"passed": 1, "bundle": "x", "checks": [], "skipped": [], "batch_checks": []},
-            "verifications",
-        ),
-        (
-            {"runtime": "x", "roofline": {}, "floor": [], "threads": [], "widths": []},
-            "explanations",
-        ),
-        ({"samples": 1, "score": "r2", "outputs": [], "reasons": []}, "validations"),
+        (VERIFICATION, "verifications"),
+        (EXPLANATION, "explanations"),
+        (VALIDATION, "validations"),
     ],
 )
 def test_kind_of_a_document_is_told_by_its_keys(results, tmp_path, document, field):
@@ -80,6 +78,46 @@ def test_kind_of_a_document_is_told_by_its_keys(results, tmp_path, document, fie
     assert (found.name, found.raw) == ("other", document)
     fields = ("waterfalls", "verifications", "explanations", "validations")
     assert sum(len(getattr(sources, name)) for name in fields) == 1
+
+
+def test_verdicts_without_a_figure_are_told_in_words(results, tmp_path):
+    paths = [
+        written(tmp_path / f"{number}.json", document)
+        for number, document in enumerate([WATERFALL, VERIFICATION, EXPLANATION, VALIDATION])
+    ]
+    found = read_sources([results, *paths])
+    assert found.notes == (
+        "verification of x: failed, ran on no runtime",
+        "validation of R² and drift on labelled rows: failed; first: drift",
+    )
+    text = sources_markdown(found)
+    for note in found.notes:
+        assert f"- {note}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("document", "fault"),
+    [
+        ({**WATERFALL, "rows": "many"}, r"rows: expected int"),
+        ({**WATERFALL, "steps": [{}]}, r"key 'name' is missing"),
+        ({**VERIFICATION, "checks": [1]}, r"checks\[0\]: expected an object"),
+        ({**EXPLANATION, "roofline": {"rows": [{}]}}, r"roofline\.rows\[0\]: key 'bundle'"),
+        ({**EXPLANATION, "roofline": []}, r"roofline: expected an object"),
+        ({**VALIDATION, "reasons": 3}, r"reasons: expected a list"),
+    ],
+)
+def test_damaged_document_is_refused_with_its_file_and_key(results, tmp_path, document, fault):
+    path = written(tmp_path / "other.json", document)
+    with pytest.raises(UsageError, match=rf"other\.json.*{fault}.*write it again with --json"):
+        read_sources([results, path])
+
+
+def test_damaged_differences_are_found_before_anything_is_written(tmp_path):
+    document = {**bench_document(result()), "output_differences": {"pruned": 3}}
+    with pytest.raises(
+        UsageError, match=r"r\.json is a damaged result: output_differences\.pruned"
+    ):
+        read_sources([written(tmp_path / "r.json", document)])
 
 
 @pytest.mark.parametrize("document", [{"foo": 1}, [], 3, "x", None, {}])
@@ -141,6 +179,22 @@ def test_bundles_of_one_name_and_missing_ones_are_refused(results, exported, tmp
         read_sources([results], [exported, other])
     with pytest.raises(BundleError, match="is no bundle"):
         read_sources([results], [tmp_path / "missing"])
+
+
+def test_bundle_that_no_result_is_of_is_named(results, exported):
+    (note,) = read_sources([results], [exported]).notes
+    assert note == "no result is of bundle bundle, so nothing here is its latency"
+
+
+@pytest.mark.parametrize("changes", [{"parameters": 3}, {"flops_per_sample": 5}])
+def test_another_model_under_a_timed_name_is_refused(results, exported, tmp_path, changes):
+    dense = shutil.copytree(exported, tmp_path / "dense")
+    manifest = json.loads((dense / "manifest.json").read_text())
+    (dense / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+    with pytest.raises(UsageError, match="is not the model that was timed as 'dense'"):
+        read_sources([results], [dense])
+    (dense / "manifest.json").write_text(json.dumps({**manifest, "parameters": DENSE.parameters}))
+    assert read_sources([results], [dense]).notes == ()
 
 
 def test_machine_is_named_with_its_gpu():

@@ -33,7 +33,7 @@ def worker(body):
 
 
 def contest(body, *, compiler=HERE, cuda=NO_CUDA, **request):
-    said: list[str] = []
+    said: list[tuple[str, int, int]] = []
     outside = Outside(
         command=worker(body),
         cuda=lambda: cuda,
@@ -41,14 +41,16 @@ def contest(body, *, compiler=HERE, cuda=NO_CUDA, **request):
         environment=lambda: ENVIRONMENT,
     )
     request.setdefault("subjects", (Subject(name="burgers"),))
-    result = run_contest(TrainingRequest(**request), on_launch=said.append, outside=outside)
+    result = run_contest(
+        TrainingRequest(**request), on_launch=lambda *step: said.append(step), outside=outside
+    )
     return result, said
 
 
 def test_launches_alternate_over_ways_and_seeds():
     result, said = contest("answer()", seeds=2, launches=2, ways=("autograd", "compiled"))
-    assert [words.replace("burgers, ", "") for words in said] == [
-        f"{way}: seed {seed}, launch {number} of 2"
+    assert [(words.replace("burgers, ", ""), *of) for words, *of in said] == [
+        (f"{way}: seed {seed}, launch {number} of 2", number - 1, 2)
         for number in (1, 2)
         for seed in (0, 1)
         for way in ("autograd", "compiled")
@@ -87,7 +89,7 @@ def test_a_crash_is_a_row_with_its_reason_and_is_not_tried_again():
     assert compiled.status == "failed"
     assert compiled.reason == "the training process ended with exit code 3: boom"
     assert compiled.per_s is None
-    assert len([words for words in said if "compiled" in words]) == 1
+    assert len([words for words, *_ in said if "compiled" in words]) == 1
 
 
 def test_a_hang_is_ended_and_said():

@@ -101,7 +101,7 @@ def test_roofline_alone_times_the_bundle_and_knows_no_floor(tiny_bundle, launche
 
 def test_everything_is_written_before_anything_is_timed(tiny_bundle, launches):
     said: list[str] = []
-    run(tiny_bundle, ask(parts=("floor", "widths")), on_step=said.append)
+    run(tiny_bundle, ask(parts=("floor", "widths")), on_step=lambda words, *_: said.append(words))
     first = next(n for n, words in enumerate(said) if "launch" in words)
     assert all(words.startswith("writing") for words in said[:first])
     assert not any(words.startswith("writing") for words in said[first:])
@@ -161,7 +161,11 @@ def test_runtime_that_cannot_work_here_is_refused_before_anything_is_written(
     monkeypatch.setitem(registry.RUNTIMES, "fake", entry)
     said: list[str] = []
     with pytest.raises(RuntimeUnavailableError, match="fake cannot work here: no device; buy one"):
-        run(doubling_bundle(tmp_path / "b"), ask(runtime="fake"), on_step=said.append)
+        run(
+            doubling_bundle(tmp_path / "b"),
+            ask(runtime="fake"),
+            on_step=lambda words, *_: said.append(words),
+        )
     assert said == []
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from spinn_edge.core.errors import PruningError
+from spinn_edge.core.errors import PruningError, UsageError
 from spinn_edge.core.pruning_record import Cut
 from spinn_edge.models.modules import MLP
 from spinn_edge.pruning.criteria.importance import (
@@ -407,11 +407,9 @@ def test_a_users_function_cannot_change_the_network() -> None:
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(
-        PruningError, match=r"unknown importance 'l3'; known: l1-outgoing, .*taylor"
-    ):
+    with pytest.raises(UsageError, match=r"unknown importance 'l3'; known: l1-outgoing, .*taylor"):
         find_criterion("l3")
-    with pytest.raises(PruningError, match="unknown importance"):
+    with pytest.raises(UsageError, match="unknown importance"):
         score_groups(known_mlp(), graph_of(HIDDEN), "l3")
 
 

@@ -1,12 +1,14 @@
 """Which charts a report has, and what their data say."""
 
 import dataclasses
+import itertools
 import json
 
 import pytest
 
 from spinn_edge.core.errors import BundleError
 from spinn_edge.report import formatting as f
+from spinn_edge.report.charts.distribution import apart
 from spinn_edge.report.charts.drawing import charts_of
 from spinn_edge.report.sources import NamedDocument, ReportSources
 from tests.unit.report.charts.cases import (
@@ -108,6 +110,24 @@ def test_a_curve_is_made_of_samples_and_keeps_the_slowest(sources):
     assert marks["slowest"]["at"] == "5.00 ms"
     labels = [one["at"] for one in values(found, row=number, kind="mode")]
     assert labels == ["75 % near 100 µs", "25 % near 201 µs"]
+
+
+def test_labels_of_one_plot_keep_a_line_apart_and_stay_inside():
+    places = apart([0.95, 0.9, 0.57, 0.55, 0.1, 0.08])
+    gaps = [above - below for above, below in itertools.pairwise(places)]
+    assert min(gaps) >= 0.15
+    assert max(places) <= 0.84
+    assert min(places) >= 0.06
+    assert apart([0.8, 0.3]) == [0.8, 0.3]  # far enough as they are
+    assert apart([]) == []
+
+
+def test_labels_of_two_models_in_one_plot_do_not_meet():
+    both = of(two_speeds(), dataclasses.replace(two_speeds(), bundle="dense"))
+    labels = values(chart(both, "latency-distribution-1"), kind="mode")
+    places = sorted(label["share"] for label in labels)
+    assert len(places) == 4
+    assert min(b - a for a, b in itertools.pairwise(places)) >= 0.15
 
 
 def test_a_percentile_with_too_few_samples_is_not_marked():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,6 +214,7 @@ MLP = bundle("dense", (18, 512, 512, 256, 2), parameters=666_882)
 SMALLER = bundle("pruned", (18, 285, 285, 142, 2), audit(3, 3), parameters=210_000)
 
 
+@functools.cache
 def whole() -> ReportSources:
     """Return six runtimes, two models, two batch sizes, and every document."""
     return ReportSources(
@@ -223,12 +226,14 @@ def whole() -> ReportSources:
     )
 
 
+@functools.cache
 def alone() -> ReportSources:
     """Return one row of one model, timed in one launch, nothing else."""
     lone = row("dense", 2e-5, samples_s=(2e-5,) * 5, launch_samples=(5,))
     return ReportSources(results=(named(result((lone,), (DENSE,))),))
 
 
+@functools.cache
 def image() -> ReportSources:
     """Return a network of images: no widths, no scores, 50 groups of layers."""
     before, after = (
@@ -243,6 +248,7 @@ def image() -> ReportSources:
     )
 
 
+@functools.cache
 def swept() -> ReportSources:
     """Return 14 batch sizes, and as many runtimes as have panels on two pages."""
     sizes = tuple(2**number for number in range(14))
@@ -283,6 +289,7 @@ def extreme() -> ReportSources:
     )
 
 
+@functools.cache
 def hostile() -> ReportSources:
     """Return names that break out of what they are written into."""
     first, second, *more = HOSTILE
@@ -302,7 +309,7 @@ def hostile() -> ReportSources:
     )
 
 
-CASES = {
+CASES: dict[str, Callable[[], ReportSources]] = {
     "whole": whole,
     "alone": alone,
     "image": image,

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 from typing import Any
+from weakref import WeakSet
 
 from spinn_edge.core.optional import require
-from spinn_edge.report.figures.drawing import DPI
+from spinn_edge.report.figures.drawing import DPI, lay_out
 
 SLACK = 0.5 * DPI / 72
 """Pixels by which boxes of neighbouring texts may touch: half a point."""
 
+_DRAWN: WeakSet[Any] = WeakSet()
+
 
 def drawn(figure: Any) -> Any:
-    """Lay a figure out as it is when it is written."""
-    figure.set_dpi(DPI)
-    figure.draw_without_rendering()
+    """Lay a figure out as it is when it is written; what was is left."""
+    if figure not in _DRAWN:
+        lay_out(figure)
+        figure.draw_without_rendering()
+        _DRAWN.add(figure)
     return figure
 
 

@@ -1,6 +1,8 @@
 """Every figure of every kind of source: what is drawn, what is not, how it looks, which bytes."""
 
+import functools
 import io
+import itertools
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
@@ -11,7 +13,7 @@ from PIL import Image
 
 from spinn_edge.core.errors import BundleError, MissingDependencyError, UsageError
 from spinn_edge.report.figures import drawing
-from spinn_edge.report.figures.drawing import draw_figures, figures_words, rendered
+from spinn_edge.report.figures.drawing import draw_figures, figures_words, lay_out, rendered
 from spinn_edge.report.figures.sketch import Sketch
 from spinn_edge.report.figures.style import (
     DOUBLE_IN,
@@ -21,11 +23,14 @@ from spinn_edge.report.figures.style import (
     drawing_style,
 )
 from spinn_edge.report.sources import NamedDocument
-from tests.unit.report.figures.cases import CASES, HOSTILE, alone, hostile, named, whole
+from tests.unit.report.figures.cases import CASES, HOSTILE, alone, named, whole
 from tests.unit.report.figures.layout import outside, overlaps, texts
 from tests.unit.report.results import result, unavailable
 
 pytestmark = pytest.mark.filterwarnings("ignore:Glyph .* missing:UserWarning")
+
+COARSE = 50
+"""Dots an inch where a test looks at no picture: a thirty-sixth of the dots."""
 
 EVERY = {
     "pruning-progression",
@@ -41,23 +46,50 @@ EVERY = {
 }
 
 
-def sketches(sources):
-    """Draw in the style, without writing."""
+def sketches(sources, pages=None):
+    """Draw in the style, without writing; of each kind so many pages, or all."""
     with drawing_style():
         for draw in drawing._FIGURES:
-            for found in draw(sources):
+            for found in itertools.islice(draw(sources), pages):
                 if isinstance(found, Sketch):
                     yield found
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Return what :func:`draw_figures` wrote of a case, and its figures: each is drawn once."""
+
+    @functools.cache
+    def write(case, formats):
+        figures = []
+
+        def kept(figure, kind, dpi):
+            figures.append(figure)
+            lay_out(figure)  # as for print, whatever the dots
+            return rendered(figure, kind, dpi)
+
+        folder = tmp_path_factory.mktemp(case) / "new" / "figures"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(drawing, "rendered", kept)
+            report = draw_figures(CASES[case](), folder, formats=formats, dpi=COARSE)
+        named = zip(report.drawn, figures, strict=True)
+        return report, {path.stem: figure for path, figure in named}
+
+    return write
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_no_text_covers_another_or_leaves_the_figure_and_all_can_be_read(case):
+def test_no_text_covers_another_or_leaves_the_figure_and_all_can_be_read(case, written):
     seen = set()
-    for sketch in sketches(CASES[case]()):
-        kind = sketch.name.rstrip("0123456789-")
-        if kind in seen and case == "swept":  # further pages look like the first
-            continue
-        seen.add(kind)
+    shared = {"whole": ("png", "svg"), "hostile": ("svg",)}
+    if case in shared:
+        _, figures = written(case, shared[case])
+        drawings = [Sketch(name=name, figure=figure) for name, figure in figures.items()]
+    else:
+        # further pages of a sweep look like the first
+        drawings = sketches(CASES[case](), pages=1 if case == "swept" else None)
+    for sketch in drawings:
+        seen.add(sketch.name)
         assert overlaps(sketch.figure) == [], sketch.name
         assert outside(sketch.figure) == [], sketch.name
         assert min(text.get_fontsize() for text in texts(sketch.figure)) >= SMALL_PT == 7
@@ -67,8 +99,8 @@ def test_no_text_covers_another_or_leaves_the_figure_and_all_can_be_read(case):
     assert seen
 
 
-def test_all_figures_are_drawn_from_a_whole_set_and_the_rest_has_a_reason(tmp_path):
-    report = draw_figures(whole(), tmp_path / "new" / "folder")
+def test_all_figures_are_drawn_from_a_whole_set_and_the_rest_has_a_reason(written):
+    report, _ = written("whole", ("png", "svg"))
     stems = {path.stem for path in report.drawn}
     assert {name.rstrip("-12") for name in stems} == EVERY - {"throughput"}
     assert {path.suffix for path in report.drawn} == {".png", ".svg"}
@@ -96,10 +128,30 @@ def test_pngs_have_300_dots_an_inch_and_svgs_text_that_is_text(tmp_path):
 SVG = "{http://www.w3.org/2000/svg}"
 
 
+def test_the_order_of_formats_moves_nothing_and_dots_an_inch_scale(tmp_path):
+    fine = draw_figures(alone(), tmp_path / "fine", dpi=2 * COARSE).drawn
+    draw_figures(alone(), tmp_path / "turned", formats=("svg", "png"), dpi=2 * COARSE)
+    draw_figures(alone(), tmp_path / "coarse", formats=("png",), dpi=COARSE)
+    for path in fine:
+        turned = tmp_path / "turned" / path.name
+        if path.suffix == ".svg":
+            assert _places(path) == _places(turned), path.name
+            continue
+        assert path.read_bytes() == turned.read_bytes()
+        with Image.open(path) as large, Image.open(tmp_path / "coarse" / path.name) as small:
+            assert large.width == 2 * small.width
+
+
+def _places(path):
+    """Return what an SVG says, and where."""
+    texts = ElementTree.parse(path).getroot().iter(f"{SVG}text")
+    return [("".join(one.itertext()), one.get("x"), one.get("transform")) for one in texts]
+
+
 def test_the_same_sources_give_the_same_bytes(tmp_path):
     sources = replace(alone(), predictions=whole().predictions, explanations=whole().explanations)
-    first = draw_figures(sources, tmp_path / "first").drawn
-    again = draw_figures(sources, tmp_path / "again").drawn
+    first = draw_figures(sources, tmp_path / "first", dpi=COARSE).drawn
+    again = draw_figures(sources, tmp_path / "again", dpi=COARSE).drawn
     assert [path.name for path in first] == [path.name for path in again]
     for one, other in zip(first, again, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
@@ -122,7 +174,7 @@ def test_what_was_not_measured_is_not_drawn_and_each_has_its_reason(tmp_path):
 
 def test_where_nothing_was_timed_no_latency_is_drawn(tmp_path):
     sources = replace(alone(), results=(named(result((unavailable("dense"),))),))
-    reasons = dict(draw_figures(sources, tmp_path).left_out)
+    reasons = dict(draw_figures(sources, tmp_path, formats=("svg",)).left_out)
     assert {"summary-bars", "latency-distribution", "pareto", "footprint-ladder"} <= set(reasons)
 
 
@@ -141,11 +193,12 @@ def test_names_alike_in_letters_do_not_overwrite_each_other(tmp_path):
     assert {"pareto-a-b", "pareto-a-b-2"} <= {path.stem for path in drawn}
 
 
-def test_hostile_names_stay_text_and_inside_the_folder(tmp_path):
-    folder = tmp_path / "figures"
-    report = draw_figures(hostile(), folder, formats=("svg",))
-    assert {path.parent for path in report.drawn} == {folder}
-    assert list(tmp_path.iterdir()) == [folder]
+def test_hostile_names_stay_text_and_inside_the_folder(written):
+    report, _ = written("hostile", ("svg",))
+    (folder,) = {path.parent for path in report.drawn}
+    assert folder.name == "figures"
+    assert list(folder.parent.iterdir()) == [folder]
+    assert set(folder.iterdir()) == set(report.drawn)
     everything = ""
     for path in report.drawn:
         root = ElementTree.parse(path).getroot()
@@ -162,15 +215,15 @@ def test_the_users_own_style_and_figures_are_left_alone(tmp_path):
     plt.switch_backend("agg")
     with matplotlib.rc_context({"font.size": 31.0, "text.parse_math": True}):
         before = dict(matplotlib.rcParams)
-        draw_figures(alone(), tmp_path)
+        draw_figures(alone(), tmp_path, dpi=COARSE)
         assert dict(matplotlib.rcParams) == before
         assert plt.get_fignums() == []
 
 
 def test_the_users_style_changes_no_byte(tmp_path):
-    plain = draw_figures(alone(), tmp_path / "plain").drawn
+    plain = draw_figures(alone(), tmp_path / "plain", dpi=COARSE).drawn
     with matplotlib.rc_context({"font.size": 31.0, "lines.linewidth": 9, "svg.fonttype": "path"}):
-        styled = draw_figures(alone(), tmp_path / "styled").drawn
+        styled = draw_figures(alone(), tmp_path / "styled", dpi=COARSE).drawn
     assert [one.read_bytes() for one in plain] == [one.read_bytes() for one in styled]
 
 
@@ -181,13 +234,15 @@ def test_another_format_or_a_file_in_the_place_of_the_folder_is_refused(tmp_path
         draw_figures(alone(), tmp_path, formats=())
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="name another folder"):
-        draw_figures(alone(), tmp_path / "file")
+        draw_figures(alone(), tmp_path / "file", formats=("svg",))
+    with pytest.raises(UsageError, match="0 dots an inch: expected 1 or more"):
+        draw_figures(alone(), tmp_path, dpi=0)
 
 
 def test_a_damaged_document_is_named(tmp_path):
     sources = replace(alone(), waterfalls=(NamedDocument(name="bad", raw={"steps": 3}),))
     with pytest.raises(BundleError, match="bad"):
-        draw_figures(sources, tmp_path)
+        draw_figures(sources, tmp_path, formats=("svg",))
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path, monkeypatch):
@@ -203,6 +258,7 @@ def test_panels_keep_their_place_in_every_format():
     with drawing_style():
         figure = next(iter(sketches(alone()))).figure
         png, svg = rendered(figure, "png"), rendered(figure, "svg")
+    assert figure.get_layout_engine() is None  # with one, every file is drawn twice
     with Image.open(io.BytesIO(png)) as image:
         wide, high = image.size
     root = ElementTree.fromstring(svg)

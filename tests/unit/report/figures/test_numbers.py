@@ -11,6 +11,7 @@ from spinn_edge.accuracy.metrics.regression import r2_score
 from spinn_edge.bench.loops.saturation import saturations
 from spinn_edge.core.decode import decode
 from spinn_edge.report import formatting as f
+from spinn_edge.report.colours import COLOURS
 from spinn_edge.report.figures.architecture import draw_architectures, mlps_of, widths_figure
 from spinn_edge.report.figures.error_waterfall import draw_waterfalls, waterfall_figure
 from spinn_edge.report.figures.footprint_ladder import draw_footprints
@@ -99,10 +100,34 @@ def test_distributions_state_stated_percentiles_only_and_draw_every_run():
 def test_a_distribution_marks_its_modes():
     sketch = only(draw_distributions, FEW)
     axes = sketch.figure.axes[0]
-    places = {line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"}
+    lines = [line for line in axes.lines if line.get_linestyle() == ":"]
     rows = [one for one in RESULT.rows if one.runtime == "eager" and one.batch == 1]
-    assert {mode.at_s for one in rows for mode in one.modes} <= places
+    modes = [mode for one in rows for mode in one.modes]
+    assert [line.get_xdata()[0] for line in lines] == [mode.at_s for mode in modes]
     assert all(len(one.modes) == 2 for one in rows)
+    feet = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert [foot.get_xdata()[0] for foot in feet] == [mode.at_s for mode in modes]
+    assert [foot.get_marker() for foot in feet] == ["o", "o", "^", "^"]
+
+
+def test_the_line_of_a_mode_ends_at_its_own_curve():
+    sketch = only(draw_distributions, FEW)
+    lines = sketch.figure.axes[0].lines
+    curves = [line for line in lines if line.get_drawstyle() == "steps-post"]
+    for line in (one for one in lines if one.get_linestyle() == ":"):
+        (curve,) = [one for one in curves if one.get_color() == line.get_color()]
+        below = [
+            share
+            for at_s, share in zip(curve.get_xdata(), curve.get_ydata(), strict=True)
+            if at_s < line.get_xdata()[0]
+        ]
+        assert line.get_ydata()[1] == pytest.approx(below[-1], abs=1e-3)
+
+
+def test_models_have_the_colours_of_the_page():
+    sketch = only(draw_distributions, FEW)
+    curves = [one for one in sketch.figure.axes[0].lines if one.get_drawstyle() == "steps-post"]
+    assert [one.get_color() for one in curves] == list(COLOURS[:2])
 
 
 def test_the_frontier_is_named_with_latency_and_score():
@@ -154,6 +179,21 @@ def test_progression_states_parameters_reduction_and_loss_of_each_round():
         assert f"{f.whole(one.parameters)} {f.change(666_882, one.parameters)}" in text
         assert f.magnitude(one.score) in text
     assert "asked for 68.5 % fewer parameters, reached 68.5 %" in text
+
+
+@pytest.mark.parametrize(
+    ("losses", "where"),
+    [
+        ((3.0, 2.0, 1.0), [("center", "bottom"), ("left", "bottom"), ("center", "bottom")]),
+        ((3.0, 1.0, 2.0), [("center", "bottom"), ("center", "top"), ("center", "bottom")]),
+        ((1.0, 3.0, 2.0), [("center", "bottom"), ("center", "bottom"), ("center", "bottom")]),
+    ],
+)
+def test_no_line_of_the_loss_runs_through_a_number(losses, where):
+    audit = cases.audit(3, 2)
+    rounds = [replace(one, score=loss) for one, loss in zip(audit.rounds, losses, strict=True)]
+    figure = progress_figure("pruned", replace(audit, rounds=tuple(rounds)))
+    assert [(text.get_ha(), text.get_va()) for text in figure.axes[1].texts] == where
 
 
 def test_progression_without_losses_says_so():

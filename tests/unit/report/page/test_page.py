@@ -11,6 +11,7 @@ import pytest
 from spinn_edge.report import formatting as f
 from spinn_edge.report.page.downloads import MOST_BYTES, downloads
 from spinn_edge.report.page.page import render_page, run_page
+from spinn_edge.report.page.sheet_table import cell_text
 from tests.unit.report.page.pages import download, lines_of, page_of, read, sources_of
 from tests.unit.report.results import (
     DENSE,
@@ -270,6 +271,40 @@ def test_endless_name_is_cut_in_the_page_and_whole_in_the_data():
     seen = [t for e in _all(page) if e.name != "script" for t in e.own_text]
     assert not [text for text in seen if len(text) > 1000 and "}" not in text]
     assert json.loads(download(page, "download-json"))["bundles"][0]["name"] == name
+
+
+@pytest.mark.parametrize("field", ["bundle", "runtime", "precision", "reason"])
+def test_endless_names_of_two_hundred_rows_leave_the_page_small(field):
+    endless = "x" * 10_000
+    rows = [
+        replace(one, **{field: f"{getattr(one, field)}{endless}"}, samples_s=one.samples_s[:20])
+        for one in _many_rows(samples=20)
+    ]
+    if field == "reason":
+        rows = [replace(one, status="failed", samples_s=(), launch_samples=()) for one in rows]
+    names = dict.fromkeys(one.bundle for one in rows)
+    sources = sources_of(result(tuple(rows), tuple(replace(DENSE, name=name) for name in names)))
+    text = render_page(sources)
+    assert len(text.encode("utf-8")) < 3_000_000
+    page = read(text)
+    shown = (e for e in _all(page.one("main")) if e.name != "script")
+    assert not [t for e in shown for t in e.own_text if len(t) > 5000]
+    assert json.loads(download(page, "download-json")) == sources.results[0].raw
+    assert (page.one("a", id="download-csv").attributes["download"] or "").endswith(".csv.gz")
+    lines = list(csv.DictReader(io.StringIO(download(page, "download-csv"))))
+    assert len(lines) == 200
+    assert all(endless in line[field] for line in lines)
+
+
+def test_a_cell_that_is_cut_says_how_long_it_was():
+    assert cell_text("a" * 600) == "a" * 600
+    assert cell_text("a" * 601) == f"{'a' * 500}… (601 characters)"
+
+
+def test_only_the_table_of_timings_waits_to_be_laid_out_and_knows_its_lines():
+    (box,) = page_of(result(PAIR)).every("div", class_="scroll even")
+    assert box.attributes["style"] == "--lines:2"
+    assert box.one("table").attributes["id"] == "results"
 
 
 def test_page_of_two_hundred_rows_is_small_enough_with_all_its_samples():

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from spinn_edge.report.tables.comparison import comparison_sheets
-from spinn_edge.report.tables.latencies import latency_sheets
+from spinn_edge.report.tables.latencies import DASHES, latency_sheets
 from tests.unit.report.results import DENSE, PRUNED, result, row, unavailable
 from tests.unit.report.sources import AS_NOISY, FAST, NOISY, SLOW, beside, compared, launched
 
@@ -54,3 +54,22 @@ def test_brief_tables_keep_the_status_only_where_something_failed():
     assert {">samples", ">launches", ">p99.9", "status"} <= set(full.head)
     (ill,) = latency_sheets(result((row("dense", 1e-4), unavailable("pruned"))), brief=True)
     assert "status" in ill.head
+
+
+def test_a_dash_under_a_percentile_is_explained_where_one_stands():
+    (few,) = latency_sheets(compared(), brief=True)
+    assert few.caption == DASHES
+    (many,) = latency_sheets(result((row("dense", 1e-4),), (DENSE,)), brief=True)
+    assert many.caption == ""
+    (failed,) = latency_sheets(result((unavailable("pruned"),), (PRUNED,)), brief=True)
+    assert failed.caption == ""
+
+
+def test_a_score_that_one_model_lacks_has_no_line():
+    assert PRUNED.scores is not None
+    scores = replace(PRUNED.scores, rmse={"wear": 1.5}, linear_r2={})
+    found = lines_of(result(bundles=(DENSE, replace(PRUNED, scores=scores))))
+    assert "RMSE wear" in found
+    assert "RMSE heat" not in found
+    assert "R² heat" in found
+    assert not [label for label in found if "linear" in label]

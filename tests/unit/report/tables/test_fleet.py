@@ -87,6 +87,15 @@ def test_merged_document_is_read_like_the_files_it_was_made_of(tmp_path):
 @pytest.mark.parametrize("parts", [None, [3], [{"name": "a", "result": {}}], [{"result": 1}]])
 def test_damaged_merged_document_is_refused(tmp_path, parts):
     path = tmp_path / "merged.json"
-    path.write_text(json.dumps({"kind": "fleet", "results": parts}))
+    path.write_text(json.dumps({"kind": "fleet", "schema_version": 1, "results": parts}))
     with pytest.raises(UsageError, match="one of which is damaged; merge again"):
+        read_sources([path])
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+def test_merged_document_of_another_version_is_refused(tmp_path, version):
+    document = {**fleet_document([named(compared(), "a")]), "schema_version": version}
+    path = tmp_path / "merged.json"
+    path.write_text(to_text(document))
+    with pytest.raises(UsageError, match="expected 1; merge again with this spinn-edge"):
         read_sources([path])

@@ -167,7 +167,7 @@ def test_monotone_term_removes_violations_that_the_data_teaches() -> None:
             torch.manual_seed(0)
             model = nn.Sequential(nn.Linear(1, 24), nn.Tanh(), nn.Linear(24, 24), nn.Tanh())
             model.append(nn.Linear(24, 1))
-        train(model, WeightedSum(terms), time, wear, 400)
+        train(model, WeightedSum(terms), time, wear, 150, rate=2e-2)
         _, found = Units().evaluate(model, grid, parse_derivatives(("wear:time",), names))
         shares.append(float((found["wear:time"] < 0).float().mean()))
 
@@ -189,7 +189,7 @@ def test_residual_term_finds_a_decay_from_its_first_value_alone() -> None:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             model = nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1))
-        train(model, WeightedSum(terms), torch.zeros(1, 1), torch.ones(1, 1), 600)
+        train(model, WeightedSum(terms), torch.zeros(1, 1), torch.ones(1, 1), 200, rate=2e-2)
         errors.append(float((model(grid) - torch.exp(-2 * grid)).detach().abs().max()))
 
     assert errors[1] < 0.03
