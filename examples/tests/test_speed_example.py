@@ -33,7 +33,6 @@ from spinn_edge.report.json_document import bench_document, to_text
 from spinn_edge.runtimes import registry
 
 pytest.importorskip("onnxruntime")
-pytest.importorskip("scipy")
 
 QUICK = TimingRule(budget_s=0.1)
 

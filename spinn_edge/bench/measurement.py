@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from spinn_edge.accuracy.parity import Parity
@@ -30,11 +31,12 @@ from spinn_edge.runtimes.base import RuntimeFacts
 Question = tuple[str, str, int, str, float | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: a figure is derived once, and kept
 class Row:
     """One bundle on one runtime in one precision at one batch size, between one pair of points.
 
-    Inferences follow each other, or, in deadline mode, come at the ticks of a fixed rate.
+    Inferences follow each other, or, in deadline mode, come at the ticks of a fixed rate. Tables,
+    charts and remarks all ask for the same figures: each is derived when it is first asked for.
 
     Attributes:
         bundle: name of the bundle.
@@ -128,52 +130,52 @@ class Row:
         tf32 = self.facts.tf32 if self.facts else None
         return self.served_by + {True: ", TF32 on", False: ", TF32 off", None: ""}[tf32]
 
-    @property
+    @cached_property
     def median_s(self) -> float | None:
         """Median latency; the figure that comparisons use."""
         return _median(self.samples_s)
 
-    @property
+    @cached_property
     def upload_median_s(self) -> float | None:
         """Median of the copies to the device; None where they were not timed apart."""
         return _median(self.upload_samples_s)
 
-    @property
+    @cached_property
     def download_median_s(self) -> float | None:
         """Median of the copies back; None where they were not timed apart."""
         return _median(self.download_samples_s)
 
-    @property
+    @cached_property
     def mean_s(self) -> float | None:
         """Mean latency, every sample counted."""
         return statistics.fmean(self.samples_s) if self.samples_s else None
 
-    @property
+    @cached_property
     def std_s(self) -> float | None:
         """Standard deviation of latency (n - 1 in the denominator)."""
         return statistics.stdev(self.samples_s) if len(self.samples_s) > 1 else None
 
-    @property
+    @cached_property
     def p90_s(self) -> float | None:
         """90th percentile; None with fewer than 100 samples."""
         return quantile(self.samples_s, 0.90)
 
-    @property
+    @cached_property
     def p95_s(self) -> float | None:
         """95th percentile; None with fewer than 200 samples."""
         return quantile(self.samples_s, 0.95)
 
-    @property
+    @cached_property
     def p99_s(self) -> float | None:
         """99th percentile; None with fewer than 1000 samples."""
         return quantile(self.samples_s, 0.99)
 
-    @property
+    @cached_property
     def p999_s(self) -> float | None:
         """99.9th percentile; None with fewer than 10,000 samples."""
         return quantile(self.samples_s, 0.999)
 
-    @property
+    @cached_property
     def throughput_per_s(self) -> float | None:
         """Samples (not inferences) a second, inferences following each other.
 
@@ -185,7 +187,7 @@ class Row:
             return None
         return self.batch / statistics.fmean(times_s)
 
-    @property
+    @cached_property
     def modes(self) -> tuple[Mode, ...]:
         """Speeds that stand apart, fastest first; one where the distribution has one peak."""
         return modes_of(self.samples_s)
@@ -198,17 +200,17 @@ class Row:
         joules = sum(spent.energy.joules for spent in self.energies)
         return joules / sum(spent.inferences for spent in self.energies)
 
-    @property
+    @cached_property
     def launch_medians_s(self) -> tuple[float, ...]:
         """Median of each launch: what intervals are made of."""
         return launch_medians(self.samples_s, self.launch_samples)
 
-    @property
+    @cached_property
     def median_interval_s(self) -> Interval | None:
         """Where the median of a further set of launches would lie; None with too few."""
         return median_interval(self.launch_medians_s)
 
-    @property
+    @cached_property
     def speedup(self) -> float | None:
         """How many times faster than the baseline: above 1 is faster; None without both.
 
@@ -220,12 +222,12 @@ class Row:
         paired = speedup_of(self.baseline_medians_s, self.launch_medians_s)
         return self.baseline_median_s / self.median_s if paired is None else paired
 
-    @property
+    @cached_property
     def speedup_interval(self) -> Interval | None:
         """Where the speed-up lies; None with too few launches."""
         return speedup_interval(self.baseline_medians_s, self.launch_medians_s)
 
-    @property
+    @cached_property
     def noise_floor(self) -> float | None:
         """Share by which this row and its baseline differ from themselves (A/A); None if unknown.
 
@@ -234,22 +236,22 @@ class Row:
         groups = (self.launch_medians_s, self.baseline_medians_s)
         return noise_floor(*(group for group in groups if group)) if groups[0] else None
 
-    @property
+    @cached_property
     def verdict(self) -> str | None:
         """``faster``, ``slower`` or ``no difference seen``; None without intervals."""
         return verdict_on(self.speedup_interval, self.noise_floor)
 
-    @property
+    @cached_property
     def idle_gap_penalty(self) -> float | None:
         """How many times longer an inference takes after a pause than back to back."""
         return self.pacing.idle_gap_penalty(self.launch_medians_s) if self.pacing else None
 
-    @property
+    @cached_property
     def idle_gap_interval(self) -> Interval | None:
         """Where the penalty lies; None with too few launches."""
         return self.pacing.idle_gap_interval(self.launch_medians_s) if self.pacing else None
 
-    @property
+    @cached_property
     def idle_gap_verdict(self) -> str | None:
         """What back to back is against the loop: ``faster`` where the pause costs."""
         return self.pacing.idle_gap_verdict(self.launch_medians_s) if self.pacing else None

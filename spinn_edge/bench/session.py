@@ -164,7 +164,7 @@ def run_bench(
     ]
     watch = LoadWatch.start()
     timed = time_contenders(contenders, request.schedule, on_launch=on_launch)
-    load = watch.stop()  # now: intervals import scipy, which would count as the waiting's cost
+    load = watch.stop()  # now: what follows would count as the waiting's cost
     baseline_label = next(iter(named)) if baseline is not None else None
     facts = [
         BundleFacts.of(item, label, baseline=label == baseline_label)

@@ -29,6 +29,8 @@ from spinn_edge.cli.verify import verify
 from spinn_edge.cli.waterfall import waterfall
 from spinn_edge.core.errors import SpinnEdgeError
 
+STOPPED = "stopped by you"
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -69,15 +71,26 @@ def main() -> None:
         app()
     except SystemExit as exc:
         if exc.code == INTERRUPTED:
-            typer.echo("stopped by you", err=True)
+            typer.echo(STOPPED, err=True)
         raise
     except SpinnEdgeError as exc:
         _report(exc, f"error: {exc}", exc.exit_code)
     except OSError as exc:
         _report(exc, f"error: {exc}", 1)
     except Exception as exc:
+        if _was_interrupted(exc):
+            _report(exc, STOPPED, INTERRUPTED)
         text = f"internal error, please report it: {type(exc).__name__}: {exc}"
         _report(exc, f"{text}\nfor the traceback: spinn-edge --debug {' '.join(sys.argv[1:])}", 1)
+
+
+def _was_interrupted(exc: BaseException | None) -> bool:
+    """Tell whether Ctrl-C is behind an error: Python 3.11 wraps it where a class is being made."""
+    while exc is not None:
+        if isinstance(exc, KeyboardInterrupt):
+            return True
+        exc = exc.__cause__
+    return False
 
 
 def _report(exc: Exception, text: str, code: int) -> None:

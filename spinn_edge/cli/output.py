@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
+from spinn_edge.core.atomic import write_whole
 from spinn_edge.core.errors import UsageError
 from spinn_edge.report.screen import PIPED_WIDTH
 from spinn_edge.report.screen_table import harmless
@@ -49,7 +50,7 @@ class Printer:
         """Write a document to a file or to standard output; None writes nothing.
 
         Raises:
-            UsageError: the file cannot be written.
+            UsageError: the file cannot be written; what lay there is as it was.
         """
         if destination is None:
             return
@@ -57,8 +58,7 @@ class Printer:
             print(text, end="")
             return
         try:
-            Path(destination).parent.mkdir(parents=True, exist_ok=True)
-            Path(destination).write_text(text, encoding="utf-8")
+            write_whole(Path(destination), text)
         except OSError as exc:
             raise UsageError(f"cannot write {destination}: {exc}; name another file") from exc
         self.say(f"wrote {destination}")
@@ -69,9 +69,16 @@ class Printer:
 
 
 def _check_writable(path: Path) -> None:
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    if path.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise UsageError(f"cannot write {path}: it is a folder, or {parent} is not writable")
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a folder; name a file in it")
+    device = path.exists() and not path.is_file()  # written to, not replaced
+    target = path if device else path.resolve()
+    nearest = next(folder for folder in target.parents if folder.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"cannot write {path}: {nearest} is a file; name a folder")
+    for needed in (target,) if device else (nearest, target):
+        if needed.exists() and not os.access(needed, os.W_OK):
+            raise UsageError(f"cannot write {path}: {needed} is not writable; name another file")
 
 
 def make_console(*, stderr: bool) -> Console:

@@ -46,7 +46,7 @@ def report(
         typer.Option(metavar="FILE", help="Write a page with charts, which needs no network."),
     ] = None,
     figures: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="FOLDER", help="Draw figures, PNG and SVG.", show_default=False),
     ] = None,
     markdown: Annotated[
@@ -80,7 +80,7 @@ def report(
     from spinn_edge.cli.output import Printer
     from spinn_edge.cli.predicting import predictions_of
     from spinn_edge.cli.progress import StepProgress
-    from spinn_edge.cli.report_places import check_figures_folder, check_places
+    from spinn_edge.cli.report_places import check_places, figures_folder
     from spinn_edge.core.errors import UsageError
     from spinn_edge.report.sources import read_sources
 
@@ -90,11 +90,10 @@ def report(
     printer = Printer(*places)
     written = (*places, *_beside_csv(csv), summary)
     check_places(written, documents=documents, bundles=bundle or (), data=data)
-    if figures is not None:
-        check_figures_folder(figures)
+    folder = None if figures is None else figures_folder(figures)
     if data is not None and not bundle:
         raise UsageError(f"--data {data} needs models to run on it; name them with --bundle FOLDER")
-    if data is not None and figures is None:
+    if data is not None and folder is None:
         raise UsageError(
             f"--data {data} is for the figure of predicted against measured; name a folder with "
             "--figures, or leave it out"
@@ -111,9 +110,9 @@ def report(
         printer.write(results_junit(sources.results), junit)
     if github_summary:
         _summarize(sources, printer, summary)
-    if figures is not None:
-        _draw(sources, printer, figures)
-    if not any((*places, figures, github_summary)):
+    if folder is not None:
+        _draw(sources, printer, folder)
+    if not any((*places, folder, github_summary)):
         _show(sources, printer)
 
 

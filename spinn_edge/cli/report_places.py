@@ -43,17 +43,24 @@ def check_places(
             )
 
 
-def check_figures_folder(folder: Path) -> None:
-    """Refuse early what drawing would refuse late.
+def figures_folder(given: str) -> Path:
+    """Return where figures go, and refuse early what drawing would refuse late.
+
+    Args:
+        given: the option's value.
 
     Raises:
-        UsageError: it is a file, or below one.
+        UsageError: it is empty, a file, or below one.
         MissingDependencyError: there is nothing to draw with.
     """
     from spinn_edge.core.optional import require
 
+    if not given:
+        raise UsageError("--figures is empty; name a folder, or . for this one")
     require("matplotlib", extra="report")
+    folder = Path(given)
     whole = folder.absolute()
     nearest = next(path for path in (whole, *whole.parents) if path.exists())
     if not nearest.is_dir():
         raise UsageError(f"--figures {folder}: {nearest} is a file; name a folder")
+    return folder

@@ -39,17 +39,21 @@ class Table:
         self._check(name)
         return np.asarray(self.columns[name], dtype=np.str_)
 
-    def numbers(self, names: Sequence[str]) -> npt.NDArray[np.float64]:
+    def numbers(self, names: Sequence[str], *, otherwise: str = "") -> npt.NDArray[np.float64]:
         """Return columns as float64, shape (rows, len(names)); empty cells become NaN.
+
+        Args:
+            names: of the columns.
+            otherwise: what else than to correct a text helps, the end of a message.
 
         Raises:
             UsageError: no such column, or a cell that is no number (named with its line).
         """
         for name in names:
             self._check(name)
-        return np.stack([self._numbers(name) for name in names], axis=1)
+        return np.stack([self._numbers(name, otherwise) for name in names], axis=1)
 
-    def _numbers(self, name: str) -> npt.NDArray[np.float64]:
+    def _numbers(self, name: str, otherwise: str) -> npt.NDArray[np.float64]:
         cells = [cell or "nan" for cell in self.columns[name]]
         try:
             return np.array(cells, dtype=np.float64)
@@ -57,7 +61,7 @@ class Table:
             row = next(i for i, cell in enumerate(cells) if not _is_number(cell))
             raise UsageError(
                 f"{self.path}: column '{name}' holds text, '{cells[row]}' in data row {row + 1}, "
-                "expected a number; correct it, or leave the column out with --ignore"
+                f"expected a number; correct it{otherwise}"
             ) from None
 
     def _check(self, name: str) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from spinn_edge.bench.evidence.intervals import FEWEST_LAUNCHES, can_tell
+from spinn_edge.bench.evidence.intervals import FEWEST_LAUNCHES
 from spinn_edge.bench.loops.timing import BUDGET
 from spinn_edge.bench.machine.noise_advice import noise_advice
 from spinn_edge.bench.result import BenchResult
-from spinn_edge.core.errors import install_command
 from spinn_edge.report import formatting as f
 
 
@@ -27,8 +26,6 @@ def certainty_remarks(result: BenchResult) -> list[str]:
         remarks.append(
             f"no intervals from {launches}: take {FEWEST_LAUNCHES} or more with --launches"
         )
-    elif not can_tell():
-        remarks.append(f"no intervals: scipy is not installed; {install_command('bench')}")
     floors = [row.noise_floor for row in timed if row.noise_floor is not None]
     if floors:
         remarks.append(

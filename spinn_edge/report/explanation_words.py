@@ -9,7 +9,6 @@ from spinn_edge.bench.evidence.intervals import (
     FEWEST_LAUNCHES,
     NO_DIFFERENCE,
     SLOWER,
-    can_tell,
 )
 from spinn_edge.bench.evidence.paired_rows import latency_s
 from spinn_edge.bench.machine.noise_advice import noise_advice
@@ -18,7 +17,6 @@ from spinn_edge.bench.understanding.dispatch_floor import DispatchFloor, FloorFi
 from spinn_edge.bench.understanding.explanation import Explanation
 from spinn_edge.bench.understanding.thread_probe import SPINNING_RUNTIMES, ThreadProbe
 from spinn_edge.bench.understanding.width_advice import WidthAdvice, WidthTrial
-from spinn_edge.core.errors import install_command
 from spinn_edge.report import formatting as f
 from spinn_edge.report.roofline import ceiling_words, roofline_words
 
@@ -100,8 +98,6 @@ def certainty_words(explanation: Explanation) -> Iterator[str]:
             f"no intervals and no verdicts from --launches {explanation.launches}: take "
             f"{FEWEST_LAUNCHES} or more"
         )
-    elif explanation.rows and not can_tell():
-        yield f"no intervals and no verdicts: scipy is not installed; {install_command('bench')}"
     yield from noise_advice(explanation.environment, explanation.load, explanation.rows)
 
 

@@ -72,8 +72,7 @@ def footprint_lines(rows: Sequence[Row]) -> list[FootprintLine]:
     """Return a line for each bundle, runtime and precision of which a process was watched."""
     groups: dict[tuple[str, str, str], list[Footprint]] = {}
     for row in rows:
-        mark = "" if row.precision == "fp32" else f" {row.precision}"
-        name = f.served(row.runtime, row.served_by) + mark
+        name = f.runtime(row.runtime, row.served_by, row.precision)
         groups.setdefault((row.bundle, name, row.precision), []).extend(row.footprints)
     return [
         FootprintLine(

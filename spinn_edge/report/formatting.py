@@ -99,6 +99,12 @@ def served(runtime: str, served_by: str) -> str:
     return runtime if served_by in ("", runtime) else f"{runtime} → {served_by}"
 
 
+def runtime(name: str, served_by: str, precision: str) -> str:
+    """Return :func:`served`, with the precision where it is not fp32."""
+    mark = "" if precision == "fp32" else f" {precision}"
+    return served(name, served_by) + mark
+
+
 def _scaled(value: float | None, unit: str) -> str:
     if value is None:
         return "–"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from spinn_edge.core.atomic import append_whole
 from spinn_edge.core.errors import UsageError
 from spinn_edge.report.markdown_text import cell
 from spinn_edge.report.recommendations import recommendations, recorded_differences
@@ -41,7 +42,7 @@ def github_summary(sources: ReportSources, limit_bytes: int = LIMIT_BYTES) -> st
 
 
 def append_summary(sources: ReportSources, path: Path) -> None:
-    """Append the summary to the file that ``GITHUB_STEP_SUMMARY`` names.
+    """Append the summary to the file that ``GITHUB_STEP_SUMMARY`` names, whole or not at all.
 
     What other commands of the same step wrote there counts towards the limit.
 
@@ -54,11 +55,11 @@ def append_summary(sources: ReportSources, path: Path) -> None:
     """
     try:
         taken = path.stat().st_size if path.exists() else 0
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(github_summary(sources, LIMIT_BYTES - taken))
+        append_whole(path, github_summary(sources, LIMIT_BYTES - taken))
     except OSError as exc:
+        why = "; ".join([str(exc), *getattr(exc, "__notes__", ())])
         raise UsageError(
-            f"cannot write {path}, which {VARIABLE} names: {exc}; unset it to print the summary"
+            f"cannot write {path}, which {VARIABLE} names: {why}; unset it to print the summary"
         ) from exc
 
 

@@ -45,8 +45,9 @@ def mode_remarks(result: BenchResult) -> list[str]:
     process decides, and only more launches show how often) or runs at several.
     """
     found = ((row, row.modes) for row in result.rows)
+    precise = several_precisions(result.rows)
     return advice_once(
-        (f"{_where(row, result.rows)}: {_speeds(modes)}, {fact}", advice)
+        (f"{_where(row, precise)}: {_speeds(modes)}, {fact}", advice)
         for row, modes in found
         if len(modes) > 1
         for fact, advice in [_cause(row, modes)]
@@ -130,9 +131,9 @@ def _cause(row: Row, modes: Sequence[Mode]) -> tuple[str, str]:
     )
 
 
-def _where(row: Row, rows: Sequence[Row]) -> str:
+def _where(row: Row, precise: bool) -> str:
     runtime = f.served(row.runtime, row.served_by)
-    parts = [row.bundle, f"{runtime} {row.precision}" if several_precisions(rows) else runtime]
+    parts = [row.bundle, f"{runtime} {row.precision}" if precise else runtime]
     parts += [f"batch {row.batch}"]
     parts += [] if row.boundary == HOST_TO_HOST else [row.boundary]
     parts += [] if row.rate_per_s is None else [f.rate(row.rate_per_s)]

@@ -49,12 +49,16 @@ def recommendations(
     if len(result.bundles) < 2:
         return fastest_remarks(result)
     before, *others = result.bundles
+    compared: dict[str, list[Row]] = {}
+    for row in result.rows:
+        if _is_compared(row):
+            compared.setdefault(row.bundle, []).append(row)
     return [
         _model_words(
             before,
             after,
             differences.get(after.name),
-            [row for row in result.rows if _is_compared(row, after.name)],
+            compared.get(after.name, []),
             teller,
         )
         for after in others
@@ -74,9 +78,9 @@ def recorded_differences(document: Mapping[str, Any]) -> dict[str, OutputDiffere
     }
 
 
-def _is_compared(row: Row, model: str) -> bool:
+def _is_compared(row: Row) -> bool:
     main = row.boundary == HOST_TO_HOST and row.rate_per_s is None
-    return row.bundle == model and main and row.speedup is not None
+    return main and row.speedup is not None
 
 
 def _model_words(
@@ -187,7 +191,7 @@ def _advice(rows: Sequence[Row], fate: str, teller: str) -> str:
         return f"Recommended {faster}."
     if all(row.verdict == NO_DIFFERENCE for row in rows):
         return "No recommendation: no difference in speed was seen."
-    return f"No recommendation: an interval needs {FEWEST_LAUNCHES} launches or more, and scipy."
+    return f"No recommendation: an interval needs {FEWEST_LAUNCHES} launches or more."
 
 
 def _wheres(chosen: Sequence[Row], rows: Sequence[Row]) -> str:

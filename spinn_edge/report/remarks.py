@@ -53,13 +53,14 @@ def row_remarks(result: BenchResult) -> list[str]:
     """
     shown, left_out = split_rows(result)
     bundles = [facts.name for facts in result.bundles]
+    precise = several_precisions(result.rows)
     lines = left_out_lines(
-        ((row.bundle, _runtime(row, result.rows), row.reason or "") for row in left_out), bundles
+        ((row.bundle, _runtime(row, precise), row.reason or "") for row in left_out), bundles
     )
     return [
         *(f"not timed: {line}" for line in lines),
         *_reasons(shown),
-        *_not_compared(result),
+        *_not_compared(result, precise),
         *row_notices(shown),
         *(_launch_words(verdict) for verdict in launch_verdicts(result.rows)),
     ]
@@ -92,22 +93,22 @@ def install_remarks(statuses: Sequence[RuntimeStatus]) -> list[str]:
 
 def _reasons(rows: Sequence[Row]) -> Iterator[str]:
     """Say why rows were not timed, those of one reason together."""
+    precise = several_precisions(rows)
     groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    spans: dict[tuple[str, str, str], set[str]] = {}
     for row in rows:
+        spans.setdefault(_asked(row), set()).add(_span(row))
         if row.reason is not None:
-            key = (row.bundle, _runtime(row, rows), row.status, row.reason)
+            key = (row.bundle, _runtime(row, precise), row.status, row.reason)
             groups.setdefault(key, []).append(row)
     for (bundle, runtime, status, reason), group in groups.items():
         sizes = ", ".join(dict.fromkeys(str(row.batch) for row in group))
-        yield (
-            f"{bundle}, {runtime}, batch {sizes}{_where(group, rows)}: {status}: "
-            + " ".join(reason.split())
-        )
+        where = _where(group, spans[_asked(group[0])])
+        yield (f"{bundle}, {runtime}, batch {sizes}{where}: {status}: " + " ".join(reason.split()))
 
 
-def _where(group: Sequence[Row], rows: Sequence[Row]) -> str:
-    """Name the boundaries and rates of a group, unless it is all that its runtime has."""
-    own = {_span(row) for row in rows if _same_runtime(row, group[0])}
+def _where(group: Sequence[Row], own: set[str]) -> str:
+    """Name the boundaries and rates of a group, unless it is all that its runtime has: ``own``."""
     held = list(dict.fromkeys(_span(row) for row in group))
     return "" if set(held) == own else f", {', '.join(held)}"
 
@@ -116,7 +117,7 @@ def _span(row: Row) -> str:
     return row.boundary if row.rate_per_s is None else f.rate(row.rate_per_s)
 
 
-def _not_compared(result: BenchResult) -> Iterator[str]:
+def _not_compared(result: BenchResult, precise: bool) -> Iterator[str]:
     """Say which rows have no speed-up because the baseline was served in another way."""
     baselines = {facts.name for facts in result.bundles if facts.baseline}
     asked = {row.question: row for row in result.rows if row.bundle in baselines and row.samples_s}
@@ -127,7 +128,7 @@ def _not_compared(result: BenchResult) -> Iterator[str]:
             continue
         if row.conditions != before.conditions:
             words = (
-                f"{row.bundle}, {_runtime(row, result.rows)}: not compared with {before.bundle}: "
+                f"{row.bundle}, {_runtime(row, precise)}: not compared with {before.bundle}: "
                 f"{row.served_how} here, {before.served_how} there"
             )
             if words not in said:
@@ -153,14 +154,10 @@ def _launch_words(verdict: LaunchVerdict) -> str:
     )
 
 
-def _runtime(row: Row, rows: Sequence[Row]) -> str:
+def _runtime(row: Row, precise: bool) -> str:
     name = f.served(row.runtime, row.served_by)
-    return f"{name} {row.precision}" if several_precisions(rows) else name
+    return f"{name} {row.precision}" if precise else name
 
 
-def _same_runtime(row: Row, other: Row) -> bool:
-    return (row.bundle, row.runtime, row.precision) == (
-        other.bundle,
-        other.runtime,
-        other.precision,
-    )
+def _asked(row: Row) -> tuple[str, str, str]:
+    return row.bundle, row.runtime, row.precision

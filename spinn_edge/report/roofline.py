@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from spinn_edge.bench.evidence.intervals import Interval
 from spinn_edge.bench.understanding.ceilings import MEMORY_FACTOR, Ceilings
@@ -15,6 +16,7 @@ from spinn_edge.bench.understanding.roofline import (
     RooflineRow,
 )
 from spinn_edge.bench.understanding.work import ENDS, EVERY_LAYER, WEIGHTS_ONLY
+from spinn_edge.core.decode import decode
 from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.report import formatting as f
 from spinn_edge.report.notices import notice_lines
@@ -25,6 +27,28 @@ _CAPTION = (
     "limit over latency; activation functions are not counted"
 )
 _COUNTED = {ENDS: "weights, inputs and outputs", WEIGHTS_ONLY: "weights"}
+
+
+def read_roofline(
+    document: Mapping[str, Any], name: str
+) -> tuple[Ceilings | None, tuple[RooflineRow, ...]]:
+    """Return what a document of ``spinn-edge explain`` holds of rooflines, if anything.
+
+    Args:
+        document: as it was read.
+        name: of it, for messages.
+
+    Raises:
+        BundleError: the document is damaged.
+    """
+    part = document.get("roofline") or {}
+    where = f"{name}: roofline"
+    rows = tuple(
+        decode(RooflineRow, row, where=f"{where}.rows[{number}]")
+        for number, row in enumerate(part.get("rows") or ())
+    )
+    ceilings = part.get("ceilings")
+    return (decode(Ceilings, ceilings, where=f"{where}.ceilings") if ceilings else None), rows
 
 
 def roofline_sheet(rows: Sequence[RooflineRow]) -> Sheet:

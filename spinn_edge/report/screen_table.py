@@ -14,8 +14,8 @@ from rich.style import StyleType
 from rich.table import Table
 from rich.text import Text
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Characters that would command a terminal."""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that would command a terminal, and halves of surrogate pairs, which none can show."""
 
 _FIGURES = re.compile(r"[\d.,:%×+\-–/]+")
 """A word of a text that is broken no more than a number, such as ``18-288-288-2``."""
@@ -89,7 +89,7 @@ class ScreenTable(Table):
 
 
 def harmless(text: str) -> str:
-    """Return a text that cannot command a terminal; line ends stay."""
+    """Return a text that every terminal can show and none obeys; line ends stay."""
     return _CONTROL.sub("\ufffd", text)
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spinn_edge.bench.evidence.intervals import FEWEST_LAUNCHES, can_tell
+from spinn_edge.bench.evidence.intervals import FEWEST_LAUNCHES
 from spinn_edge.bench.training.result import TrainingResult, TrainingRow, speedup
-from spinn_edge.core.errors import install_command
 from spinn_edge.report import formatting as f
 
 AIM = 1.5
@@ -133,8 +132,6 @@ def _certainty(result: TrainingResult) -> Iterator[str]:
             f"no intervals from {min(counts)} launch{'es' if min(counts) > 1 else ''}: take "
             f"{FEWEST_LAUNCHES} or more with --launches or --seeds"
         )
-    elif not can_tell():
-        yield f"no intervals: scipy is not installed; {install_command('bench')}"
     if result.seeds > 1:
         yield (
             "± is the standard deviation over seeds (n - 1), of the mean it/s of each seed's "

@@ -9,7 +9,7 @@ from typing import IO, Any
 from rich.console import Console, RenderableType
 
 from spinn_edge.bench.result import BenchResult, BundleFacts
-from spinn_edge.core.atomic import write_atomically
+from spinn_edge.core.atomic import write_whole
 from spinn_edge.core.decode import encode
 from spinn_edge.core.errors import UsageError
 from spinn_edge.report import formatting as f
@@ -105,8 +105,7 @@ def write_document(measured: Measured, path: Path) -> Path:
             f"for tables or {stem}.json for all figures"
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path.resolve(), makers[suffix](measured).encode("utf-8"), mode=0o644)
+        write_whole(path, makers[suffix](measured))
     except OSError as exc:
         raise UsageError(f"cannot write {path}: {exc}; name another file") from exc
     return path

@@ -17,6 +17,9 @@ from spinn_edge.core.table import Table, read_table
 
 Floats = npt.NDArray[np.float64]
 
+_OTHERWISE = ", or leave the column out with --ignore"
+"""Where columns are chosen to learn from; a model that has learned needs all of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
@@ -122,9 +125,9 @@ def load_split(path: Path, recipe: DataRecipe) -> Split:
             not drop them, or too few rows or groups are left to split.
     """
     table = read_table(path)
-    rows, keep, dropped = _load(table, recipe)
+    rows, keep, dropped = _load(table, recipe, _OTHERWISE)
     if recipe.validation:
-        held_out, _, dropped_too = _load(read_table(Path(recipe.validation)), recipe)
+        held_out, _, dropped_too = _load(read_table(Path(recipe.validation)), recipe, _OTHERWISE)
         return Split(
             train=rows,
             held_out=held_out,
@@ -156,9 +159,11 @@ def load_rows(path: Path, recipe: DataRecipe) -> Rows:
     return _load(read_table(path), recipe)[0]
 
 
-def _load(table: Table, recipe: DataRecipe) -> tuple[Rows, npt.NDArray[np.bool_], int]:
+def _load(
+    table: Table, recipe: DataRecipe, otherwise: str = ""
+) -> tuple[Rows, npt.NDArray[np.bool_], int]:
     names = (*recipe.features, *recipe.targets)
-    values = table.numbers(names)
+    values = table.numbers(names, otherwise=otherwise)
     finite = np.isfinite(values)
     keep = np.asarray(finite.all(axis=1))
     missing = int((~keep).sum())
@@ -167,7 +172,8 @@ def _load(table: Table, recipe: DataRecipe) -> tuple[Rows, npt.NDArray[np.bool_]
         column = names[int(np.argmin(finite[row]))]
         raise UsageError(
             f"{table.path}: {missing} of {table.rows} rows hold missing or infinite values "
-            f"(first: column '{column}' in data row {row + 1}); drop them with --drop-na"
+            f"(first: column '{column}' in data row {row + 1}); correct them, or leave them out "
+            "(--drop-na, where a command takes it)"
         )
     if not keep.any():
         raise UsageError(f"{table.path}: every row holds missing values; nothing is left")

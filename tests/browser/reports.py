@@ -114,6 +114,15 @@ def ordinary() -> ReportSources:
     return of_result(result(rows))
 
 
+def two_speeds() -> ReportSources:
+    """A model whose slower speed lies near the right end of its plot, where its label begins."""
+    quick = timed("dense", "eager", 1, 20e-6, 1)
+    near = [s for s in quick.samples_s if s < 25e-6]
+    samples = tuple(s * (2 if place % 2 else 1) for place, s in enumerate(near))
+    launched = {"samples_s": samples, "launch_samples": (len(samples),)}
+    return of_result(result((replace(quick, **launched),)))  # type: ignore[arg-type]
+
+
 def hostile(name: str) -> ReportSources:
     """The same, under a name that means harm."""
     facts = (replace(DENSE, name="dense"), replace(PRUNED, name=name))

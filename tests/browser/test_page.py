@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from playwright.sync_api import Page
 from spinn_edge.report import formatting as f
 from spinn_edge.report.sources import ReportSources
 from spinn_edge.report.tables.spreadsheet import csv_tables
+from tests.browser import reports
 from tests.browser.conftest import PHONE, Open
 from tests.browser.tables import Results
 
@@ -93,6 +96,21 @@ def test_the_page_does_not_scroll_sideways(visit: Open, report: Path, width: int
     opened.draw_all()
 
     assert opened.sideways == 0
+
+
+def test_no_chart_is_wider_than_a_phone(
+    visit: Open, rendered: Callable[[str, ReportSources], Path]
+) -> None:
+    opened = visit(rendered("two-speeds", reports.two_speeds()), width=PHONE)
+    assert opened.draw_all() >= 4
+    assert opened.page.get_by_text(re.compile("% near")).count() > 0  # labels that reach far
+
+    # what is wider is shown smaller, letters too
+    room: list[float] = opened.page.evaluate(
+        "() => [...document.querySelectorAll('.chart-view svg')].map("
+        "(svg) => svg.parentElement.clientWidth - svg.width.baseVal.value)"
+    )
+    assert min(room) >= 0
 
 
 def test_axe_finds_nothing_serious_on_a_phone(visit: Open, report: Path) -> None:

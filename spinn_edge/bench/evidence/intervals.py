@@ -15,7 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spinn_edge.core.optional import installed_version, require
+import numpy as np
+
+from spinn_edge.core.tensors import Array
 
 CONFIDENCE = 0.95
 FEWEST_LAUNCHES = 3
@@ -50,7 +52,7 @@ def median_interval(medians_s: Sequence[float]) -> Interval | None:
     Source: percentile bootstrap over launches (B. Efron and R. Tibshirani, "An Introduction to the
     Bootstrap", 1993, chapter 13), on logarithms, so that an interval cannot reach below 0.
     """
-    return _geometric_interval(tuple(medians_s))
+    return _geometric_interval(medians_s)
 
 
 def speedup_of(before_s: Sequence[float], after_s: Sequence[float]) -> float | None:
@@ -72,7 +74,7 @@ def speedup_of(before_s: Sequence[float], after_s: Sequence[float]) -> float | N
 
 def speedup_interval(before_s: Sequence[float], after_s: Sequence[float]) -> Interval | None:
     """Return the interval of :func:`speedup_of`; None with too few pairs."""
-    return _geometric_interval(tuple(_paired(before_s, after_s)))
+    return _geometric_interval(_paired(before_s, after_s))
 
 
 def noise_floor(*groups_s: Sequence[float]) -> float | None:
@@ -125,42 +127,45 @@ def _paired(before_s: Sequence[float], after_s: Sequence[float]) -> list[float]:
     return [before / after for before, after in zip(before_s, after_s, strict=False)]
 
 
-def can_tell() -> bool:
-    """Tell whether intervals can be formed here: they need scipy."""
-    return installed_version("scipy") is not None
+def bootstrap(groups: Sequence[Sequence[float]], log_statistic: Callable[..., Any]) -> Interval:
+    """Return the percentile bootstrap interval of a statistic of logarithms, as a figure again.
+
+    The same launches give the same interval: the draws depend on the sizes of the groups alone.
+
+    Args:
+        groups: positive figures; each group is drawn from by itself.
+        log_statistic: takes the logarithms of every group and ``axis``.
+
+    Source: as ``scipy.stats.bootstrap`` has it, to the last digit; scipy takes long to import.
+    """
+    logs = (np.log(np.asarray(group, np.float64)) for group in groups)
+    draws = _draws(tuple(map(len, groups)))
+    drawn = (group[places] for group, places in zip(logs, draws, strict=True))
+    ordered = np.sort(log_statistic(*drawn, axis=-1))
+    beyond = (1 - CONFIDENCE) / 2
+    return Interval(
+        low=math.exp(_quantile(ordered, beyond)), high=math.exp(_quantile(ordered, 1 - beyond))
+    )
 
 
-def _geometric_interval(values: tuple[float, ...]) -> Interval | None:
-    if len(values) < FEWEST_LAUNCHES or not can_tell():
+def _geometric_interval(values: Sequence[float]) -> Interval | None:
+    if len(values) < FEWEST_LAUNCHES:
         return None
-    return _bootstrapped(values)
-
-
-@functools.lru_cache(maxsize=4096)  # tables, JSON and remarks ask for the same ones
-def _bootstrapped(values: tuple[float, ...]) -> Interval:
-    if len(set(values)) == 1:  # every resample is the same: scipy would warn of it
+    if len(set(values)) == 1:  # every resample is the same
         return Interval(low=values[0], high=values[0])
     return bootstrap((values,), lambda logs, axis: logs.mean(axis=axis))
 
 
-def bootstrap(groups: Sequence[Sequence[float]], log_statistic: Callable[..., Any]) -> Interval:
-    """Return the percentile bootstrap interval of a statistic of logarithms, as a figure again.
+@functools.lru_cache(maxsize=16)  # a benchmark has one number of launches, as a rule
+def _draws(sizes: tuple[int, ...]) -> tuple[Array, ...]:
+    """Return which member of each group every resample takes, shape (resamples, size) each."""
+    chance = np.random.default_rng(0)
+    return tuple(chance.integers(0, size, (RESAMPLES, size)) for size in sizes)
 
-    Args:
-        groups: positive figures, at least two unlike; each group is drawn from by itself.
-        log_statistic: takes the logarithms of every group and ``axis``.
 
-    Raises:
-        MissingDependencyError: scipy is not installed.
-    """
-    numpy = require("numpy", extra="bench")
-    stats = require("scipy.stats", extra="bench")
-    found = stats.bootstrap(
-        tuple(numpy.log(numpy.asarray(group, float)) for group in groups),
-        log_statistic,
-        confidence_level=CONFIDENCE,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=numpy.random.default_rng(0),  # the same launches give the same interval
-    ).confidence_interval
-    return Interval(low=math.exp(found.low), high=math.exp(found.high))
+def _quantile(ordered: Array, share: float) -> float:
+    """Interpolate between order statistics: type 7 of Hyndman and Fan (1996)."""
+    place = share * len(ordered) + (1 - share) - 1
+    below = math.floor(place)
+    part = place - below
+    return float((1 - part) * ordered[below] + part * ordered[below + 1])

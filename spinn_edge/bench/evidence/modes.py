@@ -12,7 +12,6 @@ so that samples of one mode are called so (``tests/unit/bench/test_modes.py`` co
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -79,11 +78,8 @@ def modes_of(samples_s: Sequence[float]) -> tuple[Mode, ...]:
         One where the distribution has one, two or more where it has separate ones; nothing with
         fewer than ``FEWEST_SAMPLES`` samples.
     """
-    return _modes_of(tuple(samples_s)) if len(samples_s) >= FEWEST_SAMPLES else ()
-
-
-@functools.lru_cache(maxsize=256)  # tables, JSON and remarks ask for the same ones
-def _modes_of(samples_s: tuple[float, ...]) -> tuple[Mode, ...]:
+    if len(samples_s) < FEWEST_SAMPLES:
+        return ()
     ordered = np.sort(np.asarray(samples_s, np.float64))
     cuts_s = _valleys(ordered)
     while (fault := _unfit_cut(parts := _split(ordered, cuts_s))) is not None:

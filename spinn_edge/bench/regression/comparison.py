@@ -147,7 +147,6 @@ def compare_results(
     Raises:
         UsageError: the machines are unlike, both are one and the same run, or there is nothing to
             compare.
-        MissingDependencyError: scipy, which the intervals need, is not installed.
     """
     limits = limits or Limits()
     if old == new:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from spinn_edge.bench.boundaries import BOUNDARIES
 from spinn_edge.bench.evidence.intervals import launch_medians
 from spinn_edge.bench.measurement import Row
-from spinn_edge.bench.result import RESULTS_SCHEMA_VERSION, BenchResult, BundleFacts
-from spinn_edge.core.atomic import write_atomically
+from spinn_edge.bench.regression.number_ranges import LONGEST_S, SHORTEST_S, number_fault
+from spinn_edge.bench.regression.row_pairing import row_name
+from spinn_edge.bench.result import RESULTS_SCHEMA_VERSION, BenchResult
+from spinn_edge.core.atomic import write_whole
 from spinn_edge.core.decode import decode
 from spinn_edge.core.errors import BundleError, UsageError
 
 _HOW = "write one with: spinn-edge bench MODEL --save-baseline FILE"
 _STATUSES = ("ok", "unavailable", "failed")
-_SHORTEST_S, _LONGEST_S = 1e-12, 1e6
-"""Between these lies the median of every launch that any clock here can have timed."""
 
 
 def read_result(path: Path) -> BenchResult:
@@ -44,16 +44,17 @@ def result_of(document: Any, path: Path) -> BenchResult:
     if not is_result(document):
         raise UsageError(f"{path} is no result of spinn-edge bench; {_HOW}")
     version = document["schema_version"]
-    if version != RESULTS_SCHEMA_VERSION:
+    if type(version) is not int or version != RESULTS_SCHEMA_VERSION:  # True is 1, and so is 1.0
         raise UsageError(
             f"{path} has schema version {version!r:.40}, expected {RESULTS_SCHEMA_VERSION}; "
             f"measure again with this spinn-edge: {_HOW}"
         )
     try:
         result = decode(BenchResult, document, where=str(path))
+        fault = next(_faults(result), "")
     except (BundleError, OverflowError) as exc:
         raise UsageError(f"{path} is a damaged result: {exc}; {_HOW}") from exc
-    if fault := _fault(result):
+    if fault:
         raise UsageError(f"{path} is a damaged result: {fault}; {_HOW}")
     return result
 
@@ -83,11 +84,8 @@ def save_baseline(document: str, path: Path) -> None:
         UsageError: what lies there is something else, or it cannot be written.
     """
     check_baseline(path)
-    target = path.resolve()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644  # it is to be shared
-        write_atomically(target, document.encode("utf-8"), mode=mode)
+        write_whole(path, document)
     except OSError as exc:
         raise UsageError(f"cannot write {path}: {exc}; name another file") from exc
 
@@ -135,32 +133,30 @@ def _may_be_replaced(path: Path) -> bool:
         return False
 
 
-def _fault(result: BenchResult) -> str:
-    """Return what is wrong with a result; empty where nothing is."""
+def _faults(result: BenchResult) -> Iterator[str]:
+    """Yield what is wrong with a result."""
     if not result.rows:
-        return "it holds no row"
-    known = {facts.name for facts in result.bundles}
-    if len(known) < len(result.bundles):
-        return "two of its bundles have one name"
-    faults = [fault for facts in result.bundles if (fault := _bundle_fault(facts))]
+        yield "it holds no row"
+    names = [facts.name for facts in result.bundles]
+    if len(set(names)) < len(names):
+        yield "two of its bundles have one name"
+    for facts in result.bundles[1:]:
+        if facts.baseline:
+            yield f"bundle '{facts.name}' is marked as the baseline, but the first is '{names[0]}'"
+    for facts in result.bundles:
+        if fault := number_fault(facts):
+            yield f"bundle '{facts.name}': {fault}"
+    asked = set()
     for row in result.rows:
-        if row.bundle not in known:
-            faults.append(f"a row is of bundle '{row.bundle}', which it does not describe")
-        elif fault := _row_fault(row):
+        if row.bundle not in names:
+            yield f"a row is of bundle '{row.bundle}', which it does not describe"
+        elif fault := number_fault(row) or _row_fault(row):
             where = f"{row.bundle} on {row.runtime} at batch {row.batch}, {row.boundary}"
-            faults.append(f"{where}: {fault}")
-    return faults[0] if faults else ""
-
-
-def _bundle_fault(facts: BundleFacts) -> str:
-    sizes = [*facts.file_bytes.values(), facts.parameter_bytes or 0]
-    if min(sizes) < 0:
-        return f"{facts.name} has a size below 0"
-    scores = facts.scores
-    values = [] if scores is None else [scores.r2_overall, *scores.r2.values()]
-    if not all(value is None or math.isfinite(value) for value in values):
-        return f"{facts.name} has an R² that is no finite number"
-    return ""
+            yield f"{where}: {fault}"
+        question = (row.bundle, row.question, row.threads)
+        if question in asked:
+            yield f"two of its rows are of {row_name(row)}"
+        asked.add(question)
 
 
 def _row_fault(row: Row) -> str:
@@ -168,17 +164,18 @@ def _row_fault(row: Row) -> str:
         return f"status '{row.status}', expected one of {', '.join(_STATUSES)}"
     if row.boundary not in BOUNDARIES:
         return f"boundary '{row.boundary}', expected one of {', '.join(BOUNDARIES)}"
-    for samples in (row.samples_s, row.upload_samples_s, row.download_samples_s):
-        if not all(math.isfinite(sample) and sample >= 0 for sample in samples):
-            return "a sample is negative or no finite number"
     if row.status != "ok":
         return "samples, though it was not timed" if row.samples_s else ""
     if not row.samples_s:
         return "status ok, but no samples"
     counts = row.launch_samples
-    if min(counts, default=0) < 1 or sum(counts) != len(row.samples_s):
+    if sum(counts) != len(row.samples_s):
         return f"launches of {list(counts)} samples, but {len(row.samples_s)} samples"
+    if (paced := row.pacing) is not None:
+        found = (len(paced.responses_s), len(paced.lateness_s), len(paced.ticks))
+        if found != (len(row.samples_s), len(row.samples_s), len(counts)):
+            return "pacing.responses_s, lateness_s or ticks of another number than its samples"
     medians = launch_medians(row.samples_s, counts)
-    if not all(_SHORTEST_S <= median <= _LONGEST_S for median in medians):
-        return f"a launch has a median outside {_SHORTEST_S:g} to {_LONGEST_S:g} s"
+    if not all(SHORTEST_S <= median <= LONGEST_S for median in medians):
+        return f"a launch has a median outside {SHORTEST_S:g} to {LONGEST_S:g} s"
     return ""

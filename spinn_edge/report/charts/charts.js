@@ -47,8 +47,9 @@
     return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   }
 
-  function sized(spec, width) {
-    const margin = 110; // axis, its title and labels, beside a plot in a row of plots
+  const MARGIN = 110; // axis, its title and labels, beside a plot in a row of plots
+
+  function sized(spec, width, margin) {
     if ((spec.usermeta || {}).sized !== "inside") return { ...spec, width };
     const inner = Math.max(160, width - margin);
     if (spec.spec) return { ...spec, spec: { ...spec.spec, width: inner } };
@@ -119,16 +120,26 @@
   async function drawInto(place, figure, width, before, now) {
     const signals = before && before.view ? choices(before.view) : {};
     if (before && before.view) before.view.finalize();
-    const spec = sized(read("chart-" + figure.dataset.chart), width);
-    for (const one of spec.params || []) {
+    const whole = read("chart-" + figure.dataset.chart);
+    for (const one of whole.params || []) {
       if (one.name in signals) one.value = signals[one.name];
     }
-    try {
+    const config = configured(read("chart-configs")[theme()], width);
+    const options = { renderer: "svg", container: place, hover: true, tooltip: tooltipOf(whole) };
+    const drawnWith = async (margin) => {
       place.replaceChildren();
-      const { view, warnings } = viewOf(spec, configured(read("chart-configs")[theme()], width), {
-        renderer: "svg", container: place, hover: true, tooltip: tooltipOf(spec),
-      });
-      await view.runAsync();
+      const found = viewOf(sized(whole, width, margin), config, options);
+      await found.view.runAsync();
+      return found;
+    };
+    try {
+      let { view, warnings } = await drawnWith(MARGIN);
+      const over = place.querySelector("svg").width.baseVal.value - width;
+      if (over > 0 && whole.usermeta.sized === "inside") {
+        // labels reach beyond the plot; a plot takes those of its right half at least half the way
+        view.finalize();
+        ({ view, warnings } = await drawnWith(MARGIN + 2 * Math.ceil(over)));
+      }
       warnings.forEach((words) => console.warn(figure.dataset.chart + ": " + words));
       now.view = view;
       figure.dataset.drawn = theme();

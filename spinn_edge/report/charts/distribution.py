@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spinn_edge.bench.measurement import Row
@@ -10,18 +10,18 @@ from spinn_edge.bench.result import BenchResult
 from spinn_edge.report import formatting as f
 from spinn_edge.report.charts.axes import seconds_axis, tick_texts
 from spinn_edge.report.charts.chart import Chart, Spec
-from spinn_edge.report.charts.legend import Legend, runtime_name
+from spinn_edge.report.charts.legend import Legend
 from spinn_edge.report.charts.names import short_name
 from spinn_edge.report.charts.specs import choice, facets, only, tooltip
+from spinn_edge.report.charts.themes import HALO
 from spinn_edge.report.charts.timed_rows import (
     FACTS,
     NOTHING_TIMED,
     facts_of,
-    latency_sheet,
+    facts_sheet,
     models_of,
     names_of,
     runtimes_of,
-    shown_of,
     timed_rows,
 )
 from spinn_edge.report.comparison_words import percent
@@ -53,14 +53,15 @@ def distribution_chart(result: BenchResult, legend: Legend, number: int) -> Char
         for place, row in enumerate(rows)
         for point in (*curve(row, most), *_marks(row))
     ]
-    points += _modes(rows)
-    facts = [{"row": place, **facts_of(row, rows)} for place, row in enumerate(rows)]
+    facts = facts_of(rows)
+    points += _modes(rows, facts)
+    looked_up = [{"row": place, **held} for place, held in enumerate(facts)]
     spec = facets(
         points,
         names_of(rows),
-        _layers(rows, legend, facts),
+        _layers(rows, legend, looked_up, [point["s"] for point in points]),
         f"{TITLE}. {CAPTION}.",
-        looked_up=facts,
+        looked_up=looked_up,
         field="runtime",
         order=list(map(short_name, runtimes_of(rows))),
     )
@@ -69,7 +70,7 @@ def distribution_chart(result: BenchResult, legend: Legend, number: int) -> Char
         title=TITLE,
         caption=CAPTION,
         spec=spec,
-        table=latency_sheet(TITLE, rows),
+        table=facts_sheet(TITLE, rows, facts),
     )
 
 
@@ -99,7 +100,7 @@ def _marks(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def _modes(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _modes(rows: Sequence[Row], facts: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
     """Return a label for each speed, beside the middle of its part of the curve.
 
     Labels of one plot keep a line's distance, of whichever model they are.
@@ -115,8 +116,8 @@ def _modes(rows: Sequence[Row]) -> list[dict[str, Any]]:
             )
     plots: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for label in labels:
-        row = rows[label["row"]]
-        plots.setdefault((runtime_name(row), shown_of(row, rows)), []).append(label)
+        held = facts[label["row"]]
+        plots.setdefault((held["runtime"], held["shown"]), []).append(label)
     for together in plots.values():
         together.sort(key=lambda label: -label["share"])
         places = apart([label["share"] for label in together])
@@ -143,8 +144,10 @@ def apart(shares: Sequence[float]) -> list[float]:
     return [round(place, 6) for place in places]
 
 
-def _layers(rows: Sequence[Row], legend: Legend, facts: list[dict[str, Any]]) -> Spec:
-    x = {"field": "s", **seconds_axis("latency", (s for row in rows for s in row.samples_s))}
+def _layers(
+    rows: Sequence[Row], legend: Legend, facts: list[dict[str, Any]], drawn_s: Sequence[float]
+) -> Spec:
+    x = {"field": "s", **seconds_axis("latency", drawn_s)}
     y = {
         "field": "share",
         "type": "quantitative",
@@ -155,8 +158,10 @@ def _layers(rows: Sequence[Row], legend: Legend, facts: list[dict[str, Any]]) ->
     shapes = {"domain": list(_MARKS), "range": ["circle", "triangle-up", "diamond", "cross"]}
     fields = [key for key in FACTS if key in facts[0]]
     looked_up = {"data": {"values": facts}, "key": "row", "fields": fields}
-    chosen = choice(shown_of(row, rows) for row in rows)
+    chosen = choice(held["shown"] for held in facts)
     every = tooltip(FACTS)
+    label = {"type": "text", "align": "left", "dx": 8, "fontSize": 11}
+    words = {"text": {"field": "at", "type": "nominal"}}
     return {
         **chosen,
         "transform": [{"lookup": "row", "from": looked_up}, *chosen.get("transform", [])],
@@ -183,11 +188,13 @@ def _layers(rows: Sequence[Row], legend: Legend, facts: list[dict[str, Any]]) ->
             },
             {
                 "transform": only(kind="mode"),
-                "mark": {"type": "text", "align": "left", "dx": 8, "fontSize": 11},
-                "encoding": {
-                    "text": {"field": "at", "type": "nominal"},
-                    "tooltip": tooltip({"at": "speed"}) + every,
-                },
+                "mark": {**label, "style": HALO},
+                "encoding": {**words, "color": {"value": "transparent"}},  # no place in the legend
+            },
+            {
+                "transform": only(kind="mode"),
+                "mark": label,
+                "encoding": {**words, "tooltip": tooltip({"at": "speed"}) + every},
             },
         ],
     }

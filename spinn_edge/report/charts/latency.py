@@ -20,11 +20,10 @@ from spinn_edge.report.charts.timed_rows import (
     FACTS,
     NOTHING_TIMED,
     facts_of,
-    latency_sheet,
+    facts_sheet,
     models_of,
     names_of,
     runtimes_of,
-    shown_of,
     timed_rows,
 )
 
@@ -40,13 +39,14 @@ def latency_chart(result: BenchResult, legend: Legend, number: int) -> Chart:
     rows = timed_rows(result)
     if not rows:
         return Chart(id=f"latency-{number}", title=TITLE, caption="", reason=NOTHING_TIMED)
-    values = [{**facts_of(row, rows), **_figures(row)} for row in rows]
+    facts = facts_of(rows)
+    values = [{**held, **_figures(row)} for held, row in zip(facts, rows, strict=True)]
     ends = (s for value in values for s in (value["fastest_s"], value["tail_s"]))
     seen = seen_at_once(values, "fastest_s", "tail_s")
     x = seconds_axis("latency", [s for s in ends if isinstance(s, float)], seen)
     runtimes, models = runtimes_of(rows), models_of(rows)
     spec = {
-        **choice(shown_of(row, rows) for row in rows),
+        **choice(held["shown"] for held in facts),
         "height": height_of(runtimes, models, 18),
         "encoding": {
             "y": rows_axis("runtime", runtimes),
@@ -75,7 +75,7 @@ def latency_chart(result: BenchResult, legend: Legend, number: int) -> Chart:
         title=TITLE,
         caption=CAPTION,
         spec=plot(values, names_of(rows), spec, f"{TITLE}. {CAPTION}."),
-        table=latency_sheet(TITLE, rows),
+        table=facts_sheet(TITLE, rows, facts),
     )
 
 

@@ -82,8 +82,7 @@ class Legend:
 
 def runtime_name(row: Row) -> str:
     """Return the runtime that ran, with the precision where it is not fp32."""
-    mark = "" if row.precision == "fp32" else f" {row.precision}"
-    return f.served(row.runtime, row.served_by) + mark
+    return f.runtime(row.runtime, row.served_by, row.precision)
 
 
 def _in_order(found: Iterable[str], known: Sequence[str]) -> list[str]:

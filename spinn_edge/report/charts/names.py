@@ -21,6 +21,8 @@ def short_name(name: str) -> str:
     What is too long is cut, and what cannot be seen is taken out; then four letters made of a
     hash stand at the end.
     """
+    if len(name) <= LONGEST and name.isascii() and name.isprintable():
+        return name
     seen = "".join(" " if c.isspace() else c for c in name if not _is_unseen(c))
     if seen == name and len(name) <= LONGEST:
         return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult
@@ -10,18 +11,18 @@ from spinn_edge.core.manifest import PRECISIONS
 from spinn_edge.report import formatting as f
 from spinn_edge.report.charts.axes import linear_ticks, seconds_axis, tick_texts
 from spinn_edge.report.charts.chart import Chart, Spec
-from spinn_edge.report.charts.legend import Legend, runtime_name
-from spinn_edge.report.charts.names import short_name
-from spinn_edge.report.charts.specs import choice, only, plot, tooltip
+from spinn_edge.report.charts.legend import Legend
+from spinn_edge.report.charts.specs import SHOWN, choice, only, plot, seen_at_once, tooltip
 from spinn_edge.report.charts.timed_rows import (
+    NAMES,
+    facts_sheet,
     models_of,
+    namer,
     names_of,
     runtimes_of,
-    shown_of,
     timed_rows,
 )
 from spinn_edge.report.frontier import on_frontier
-from spinn_edge.report.sheet import Sheet
 
 TITLE = "Latency against score"
 CAPTION = (
@@ -30,9 +31,7 @@ CAPTION = (
     f"in {PRECISIONS[0]}; rows of other precisions are left out, their score was not measured"
 )
 _FACTS = {
-    "model": "model",
-    "runtime": "runtime",
-    "shown": "of",
+    **NAMES,
     "median": "median",
     "interval": "95 % interval",
     "score": "R², overall",
@@ -49,35 +48,24 @@ def pareto_chart(result: BenchResult, legend: Legend, number: int) -> Chart:
         reason = f"not measured: no row in {PRECISIONS[0]} of a model with a score was timed"
     if reason:
         return Chart(id=f"pareto-{number}", title=TITLE, caption="", reason=reason)
-    best = _on_frontier(rows, scores)
+    best = set(map(id, _on_frontier(rows, scores)))
+    names = namer(every)
+    facts = [{**names(row), **_facts(row, scores, id(row) in best)} for row in rows]
     values = [
         {
-            **_facts(row, every, scores, row in best),
+            **held,
             "median_s": row.median_s,
             "r2": scores[row.bundle],
-            "best": row in best,
+            "best": id(row) in best,
         }
-        for row in rows
+        for held, row in zip(facts, rows, strict=True)
     ]
     return Chart(
         id=f"pareto-{number}",
         title=TITLE,
         caption=CAPTION,
-        spec=plot(
-            values, names_of(rows), _spec(rows, every, legend, scores), f"{TITLE}. {CAPTION}."
-        ),
-        table=Sheet(
-            title=TITLE,
-            head=("model", "runtime", "of", ">median", ">95 % interval", ">R²", "on the frontier"),
-            lines=tuple(
-                (
-                    row.bundle,
-                    runtime_name(row),
-                    *list(_facts(row, every, scores, row in best).values())[2:],
-                )
-                for row in rows
-            ),
-        ),
+        spec=plot(values, names_of(rows), _spec(rows, legend, values), f"{TITLE}. {CAPTION}."),
+        table=facts_sheet(TITLE, rows, facts, _FACTS),
     )
 
 
@@ -123,13 +111,8 @@ def _on_frontier(rows: Sequence[Row], scores: Mapping[str, float]) -> list[Row]:
     ]
 
 
-def _facts(
-    row: Row, rows: list[Row], scores: Mapping[str, float], unbeaten: bool
-) -> dict[str, str]:
+def _facts(row: Row, scores: Mapping[str, float], unbeaten: bool) -> dict[str, str]:
     return {
-        "model": short_name(row.bundle),
-        "runtime": short_name(runtime_name(row)),
-        "shown": shown_of(row, rows),
         "median": f.seconds(row.median_s),
         "interval": f.span(row.median_interval_s, f.seconds),
         "score": f.score(scores[row.bundle]),
@@ -144,13 +127,10 @@ def _score_ticks(scores: list[float]) -> list[float]:
     return linear_ticks(low - margin, high + margin, about=8)
 
 
-def _spec(rows: list[Row], every: list[Row], legend: Legend, scores: Mapping[str, float]) -> Spec:
-    medians_s = [row.median_s or 0.0 for row in rows]
-    groups: dict[str, list[float]] = {}
-    for row, median_s in zip(rows, medians_s, strict=True):
-        groups.setdefault(shown_of(row, every), []).append(median_s)
-    axis = seconds_axis("median latency", medians_s, groups.values())
-    ticks = _score_ticks([scores[row.bundle] for row in rows])
+def _spec(rows: list[Row], legend: Legend, values: list[dict[str, Any]]) -> Spec:
+    medians_s = [value["median_s"] for value in values]
+    axis = seconds_axis("median latency", medians_s, seen_at_once(values, "median_s"))
+    ticks = _score_ticks([value["r2"] for value in values])
     x = {"field": "median_s", **axis}
     y = {
         "field": "r2",
@@ -160,7 +140,7 @@ def _spec(rows: list[Row], every: list[Row], legend: Legend, scores: Mapping[str
         "axis": tick_texts(ticks, f.score),
     }
     return {
-        **choice(shown_of(row, every) for row in rows),
+        **choice(value[SHOWN] for value in values),
         "height": 280,
         "encoding": {"x": x, "y": y},
         "layer": [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from spinn_edge.bench.understanding.ceilings import Ceilings
 from spinn_edge.bench.understanding.roofline import Roofline, RooflineRow
-from spinn_edge.core.decode import decode
 from spinn_edge.report import formatting as f
 from spinn_edge.report.charts.axes import log_axis
 from spinn_edge.report.charts.chart import Chart, Spec
@@ -14,7 +14,7 @@ from spinn_edge.report.charts.legend import Legend
 from spinn_edge.report.charts.names import short_name
 from spinn_edge.report.charts.specs import only, plot, tooltip
 from spinn_edge.report.comparison_words import percent
-from spinn_edge.report.roofline import bytes_per_s, flops_per_s, roofline_sheet
+from spinn_edge.report.roofline import bytes_per_s, flops_per_s, read_roofline, roofline_sheet
 from spinn_edge.report.sources import NamedDocument
 
 TITLE = "Roofline"
@@ -44,15 +44,11 @@ def roofline_chart(document: NamedDocument, legend: Legend, number: int) -> Char
         BundleError: the document is damaged.
     """
     chart_id = f"roofline-{number}"
-    part = document.raw.get("roofline") or {}
-    rows = [
-        decode(RooflineRow, row, where=f"{document.name}.roofline") for row in part.get("rows", ())
-    ]
+    ceilings, rows = read_roofline(document.raw, document.name)
     held = [(row, row.roofline) for row in rows if row.roofline is not None]
-    if not held or part.get("ceilings") is None:
+    if not held or ceilings is None:
         reason = next((row.reason for row in rows if row.reason), REASON)
         return Chart(id=chart_id, title=TITLE, caption="", reason=reason)
-    ceilings = decode(Ceilings, part["ceilings"], where=f"{document.name}.roofline.ceilings")
     values = [
         *_roofs(ceilings, [one.intensity for _, one in held]),
         *(_reached(row, one) for row, one in held),
@@ -69,8 +65,7 @@ def roofline_chart(document: NamedDocument, legend: Legend, number: int) -> Char
 
 
 def _runtime(row: RooflineRow) -> str:
-    mark = "" if row.precision == "fp32" else f" {row.precision}"
-    return f.served(row.runtime, row.served_by) + mark
+    return f.runtime(row.runtime, row.served_by, row.precision)
 
 
 def _roofs(ceilings: Ceilings, intensities: list[float]) -> list[dict[str, Any]]:
@@ -114,7 +109,7 @@ def _reached(row: RooflineRow, roofline: Roofline) -> dict[str, Any]:
     }
 
 
-def _spec(rows: list[RooflineRow], legend: Legend, values: list[dict[str, Any]]) -> Spec:
+def _spec(rows: Sequence[RooflineRow], legend: Legend, values: list[dict[str, Any]]) -> Spec:
     x = log_axis("FLOPs a byte", [v["x"] for v in values], f.magnitude)
     y = log_axis("FLOPs a second", [v["y"] for v in values], flops_per_s)
     roofs = list(dict.fromkeys(v["roof"] for v in values if v["kind"] == "roof"))

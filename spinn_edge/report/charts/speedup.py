@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from spinn_edge.bench.evidence.intervals import FASTER, SLOWER
 from spinn_edge.bench.measurement import Row
 from spinn_edge.bench.result import BenchResult
 from spinn_edge.report import formatting as f
 from spinn_edge.report.charts.axes import log_axis
 from spinn_edge.report.charts.chart import Chart, Spec
-from spinn_edge.report.charts.legend import Legend, runtime_name
-from spinn_edge.report.charts.names import short_name
+from spinn_edge.report.charts.legend import Legend
 from spinn_edge.report.charts.specs import (
+    SHOWN,
     beside,
     choice,
     height_of,
@@ -20,14 +22,15 @@ from spinn_edge.report.charts.specs import (
     tooltip,
 )
 from spinn_edge.report.charts.timed_rows import (
+    NAMES,
+    facts_sheet,
     models_of,
+    namer,
     names_of,
     runtimes_of,
-    shown_of,
     timed_rows,
 )
 from spinn_edge.report.comparison_words import percent
-from spinn_edge.report.sheet import Sheet
 
 TITLE = "Speed-up against the baseline"
 CAPTION = (
@@ -38,9 +41,7 @@ _REASON = (
     "not measured: no row has a baseline; measure with: spinn-edge bench MODEL --baseline DENSE"
 )
 _FACTS = {
-    "model": "model",
-    "runtime": "runtime",
-    "shown": "of",
+    **NAMES,
     "speedup": "speed-up",
     "floor": "noise floor",
     "verdict": "verdict",
@@ -55,29 +56,21 @@ def speedup_chart(result: BenchResult, legend: Legend, number: int) -> Chart:
     rows = [row for row in every if row.speedup is not None]
     if not rows:
         return Chart(id=f"speed-up-{number}", title=TITLE, caption="", reason=_REASON)
-    values = [{**_facts(row, every), **_figures(row)} for row in rows]
-    spec = _spec(rows, every, legend, values)
+    names = namer(every)
+    facts = [{**names(row), **_facts(row)} for row in rows]
+    values = [{**held, **_figures(row)} for held, row in zip(facts, rows, strict=True)]
+    spec = _spec(rows, legend, values)
     return Chart(
         id=f"speed-up-{number}",
         title=TITLE,
         caption=CAPTION,
         spec=plot(values, names_of(rows), spec, f"{TITLE}. {CAPTION}."),
-        table=Sheet(
-            title=TITLE,
-            head=("model", "runtime", "of", *(f">{title}" for title in list(_FACTS.values())[3:])),
-            lines=tuple(
-                (row.bundle, runtime_name(row), *list(_facts(row, every).values())[2:])
-                for row in rows
-            ),
-        ),
+        table=facts_sheet(TITLE, rows, facts, _FACTS),
     )
 
 
-def _facts(row: Row, rows: list[Row]) -> dict[str, str]:
+def _facts(row: Row) -> dict[str, str]:
     return {
-        "model": short_name(row.bundle),
-        "runtime": short_name(runtime_name(row)),
-        "shown": shown_of(row, rows),
         "speedup": f.speedup(row),
         "floor": "–" if row.noise_floor is None else percent(row.noise_floor),
         "verdict": row.verdict or f"{f.NOT_MEASURED}: too few launches",
@@ -98,7 +91,7 @@ def _figures(row: Row) -> dict[str, float | bool | None]:
     }
 
 
-def _spec(rows: list[Row], every: list[Row], legend: Legend, values: list[Spec]) -> Spec:
+def _spec(rows: list[Row], legend: Legend, values: list[dict[str, Any]]) -> Spec:
     keys = ("times", "low", "high", "floor_low", "floor_high")
     drawn = [value[key] for value in values for key in keys if value[key] is not None]
     seen = [[*group, 1.0] for group in seen_at_once(values, *keys)]
@@ -110,7 +103,7 @@ def _spec(rows: list[Row], every: list[Row], legend: Legend, values: list[Spec])
     }
     colour = legend.colour(models_of(rows))
     return {
-        **choice(shown_of(row, every) for row in rows),
+        **choice(value[SHOWN] for value in values),
         "height": height_of(runtimes_of(rows), models_of(rows), 24),
         "layer": [
             {

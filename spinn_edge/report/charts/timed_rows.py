@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from spinn_edge.bench.boundaries import HOST_TO_HOST
 from spinn_edge.bench.measurement import Row
@@ -12,10 +12,14 @@ from spinn_edge.report.charts.legend import runtime_name
 from spinn_edge.report.charts.names import short_name
 from spinn_edge.report.sheet import Sheet
 
+NAMES = {"model": "model", "runtime": "runtime", "shown": "of"}
+"""Titles of the texts that :func:`namer` gives, by their field."""
+
+_WORDS = frozenset({"frontier"})
+"""Fields whose texts are no figures."""
+
 FACTS = {
-    "model": "model",
-    "runtime": "runtime",
-    "shown": "of",
+    **NAMES,
     "median": "median",
     "interval": "95 % interval",
     "p90": "p90",
@@ -35,38 +39,67 @@ def timed_rows(result: BenchResult) -> list[Row]:
     return sorted(rows, key=lambda row: row.boundary != HOST_TO_HOST)
 
 
-def shown_of(row: Row, rows: Sequence[Row]) -> str:
-    """Return which of the rows these can be compared with it: ``batch 1``, or with the boundary."""
-    several = len({other.boundary for other in rows}) > 1
-    return f"{row.boundary}, batch {row.batch}" if several else f"batch {row.batch}"
+def namer(rows: Iterable[Row]) -> Callable[[Row], dict[str, str]]:
+    """Return what gives each of these rows its names, by the fields of ``NAMES``.
+
+    ``shown`` says which of the others can be compared with it: ``batch 1``, or with the boundary
+    where there are several.
+    """
+    several = len({row.boundary for row in rows}) > 1
+
+    def names(row: Row) -> dict[str, str]:
+        batch = f"batch {row.batch}"
+        return {
+            "model": short_name(row.bundle),
+            "runtime": short_name(runtime_name(row)),
+            "shown": f"{row.boundary}, {batch}" if several else batch,
+        }
+
+    return names
 
 
-def facts_of(row: Row, rows: Sequence[Row]) -> dict[str, str]:
-    """Return what a tooltip says of a row, by the fields of ``FACTS``."""
-    return {
-        "model": short_name(row.bundle),
-        "runtime": short_name(runtime_name(row)),
-        "shown": shown_of(row, rows),
-        "median": f.seconds(row.median_s),
-        "interval": f.span(row.median_interval_s, f.seconds),
-        "p90": f.seconds(row.p90_s),
-        "p99": f.seconds(row.p99_s),
-        "p999": f.seconds(row.p999_s),
-        "slowest": f.seconds(max(row.samples_s)),
-        "samples": f"{f.whole(len(row.samples_s))} in {len(row.launch_samples)} launches",
-    }
+def facts_of(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Return what a tooltip says of each row, by the fields of ``FACTS``."""
+    names = namer(rows)
+    return [
+        {
+            **names(row),
+            "median": f.seconds(row.median_s),
+            "interval": f.span(row.median_interval_s, f.seconds),
+            "p90": f.seconds(row.p90_s),
+            "p99": f.seconds(row.p99_s),
+            "p999": f.seconds(row.p999_s),
+            "slowest": f.seconds(max(row.samples_s)),
+            "samples": f"{f.whole(len(row.samples_s))} in {len(row.launch_samples)} launches",
+        }
+        for row in rows
+    ]
 
 
-def latency_sheet(title: str, rows: Sequence[Row]) -> Sheet:
-    """Return :func:`facts_of` as a table, names whole."""
-    figures = [key for key in FACTS if key not in ("model", "runtime", "shown")]
-    lines = []
-    for row in rows:
-        facts = facts_of(row, rows)
-        names = (row.bundle, runtime_name(row), facts["shown"])
-        lines.append((*names, *(facts[key] for key in figures)))
-    head = ("model", "runtime", "of", *(f">{FACTS[key]}" for key in figures))
-    return Sheet(title=title, head=head, lines=tuple(lines))
+def facts_sheet(
+    title: str,
+    rows: Sequence[Row],
+    facts: Sequence[Mapping[str, str]],
+    titles: Mapping[str, str] = FACTS,
+) -> Sheet:
+    """Return the texts of a chart's tooltips as a table, names whole.
+
+    Args:
+        title: above it.
+        rows: of the chart.
+        facts: of each row, the fields of :func:`namer` among them.
+        titles: of the fields, those of ``NAMES`` among them.
+    """
+    figures = [key for key in titles if key not in NAMES]
+    head = (titles[key] if key in _WORDS else f">{titles[key]}" for key in figures)
+    return Sheet(
+        title=title,
+        head=(*NAMES.values(), *head),
+        lines=tuple(
+            (row.bundle, runtime_name(row), held["shown"], *(held[key] for key in figures))
+            for row, held in zip(rows, facts, strict=True)
+        ),
+    )
 
 
 def names_of(rows: Iterable[Row]) -> list[str]:

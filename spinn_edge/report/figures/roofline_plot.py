@@ -7,7 +7,6 @@ from typing import Any
 
 from spinn_edge.bench.understanding.ceilings import Ceilings
 from spinn_edge.bench.understanding.roofline import Roofline, RooflineRow
-from spinn_edge.core.decode import decode
 from spinn_edge.core.optional import require
 from spinn_edge.report import formatting as f
 from spinn_edge.report.colours import COLOURS
@@ -23,7 +22,8 @@ from spinn_edge.report.figures.style import (
     new_figure,
     remark,
 )
-from spinn_edge.report.sources import NamedDocument, ReportSources
+from spinn_edge.report.roofline import read_roofline
+from spinn_edge.report.sources import ReportSources
 
 NAME = "roofline"
 _HOW = "spinn-edge explain BUNDLE --only roofline --json explain.json"
@@ -41,7 +41,7 @@ def draw_rooflines(sources: ReportSources) -> Iterator[Drawing]:
         yield NotDrawn(name=NAME, reason=reason)
     for document in sources.explanations:
         part = document.name if len(sources.explanations) > 1 else ""
-        ceilings, rows = _read(document)
+        ceilings, rows = read_roofline(document.raw, document.name)
         held = [row for row in rows if row.roofline is not None]
         if ceilings is None or not held:
             why = next((f": {row.reason}" for row in rows if row.reason), "")
@@ -121,14 +121,3 @@ def _remark(ceilings: Ceilings) -> str:
         f"dashed: copies in memory, {ceilings.memory_bytes_per_s / 1e9:.3g} GB/s; solid: copies of "
         "the model's own size. Per cent: of the limit, the dash above or below the point."
     )
-
-
-def _read(document: NamedDocument) -> tuple[Ceilings | None, tuple[RooflineRow, ...]]:
-    part = document.raw.get("roofline") or {}
-    where = f"{document.name}: roofline"
-    rows = tuple(
-        decode(RooflineRow, row, where=f"{where}.rows[{number}]")
-        for number, row in enumerate(part.get("rows") or ())
-    )
-    ceilings = part.get("ceilings")
-    return (decode(Ceilings, ceilings, where=f"{where}.ceilings") if ceilings else None), rows

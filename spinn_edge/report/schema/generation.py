@@ -11,6 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Union, get_args, get_origin
 
 from spinn_edge.report.schema.attributes import attributes, summary
@@ -76,7 +77,8 @@ class Definitions:
             for field in dataclasses.fields(cls)
         }
         for name in DERIVED.get(cls, ()):
-            getter = getattr(cls, name).fget
+            derived = getattr(cls, name)
+            getter = derived.func if isinstance(derived, cached_property) else derived.fget
             hint = typing.get_type_hints(getter)["return"]
             properties[name] = _described(self.of_hint(hint), summary(getter))
         required = [

@@ -18,11 +18,16 @@ Line = tuple[str, str, str, str]
 def comparison_sheets(result: BenchResult) -> tuple[Sheet, ...]:
     """Return a table for each model beside the first, the baseline; none for a model alone."""
     before, *others = result.bundles
+    lines = _latency_lines(result, before.name)
     return tuple(
         Sheet(
             title=f"{after.name} beside {before.name}",
             head=("", f">{before.name}", f">{after.name}", ">change"),
-            lines=tuple(_lines(result, before, after)),
+            lines=(
+                *_fact_lines(before, after),
+                *_score_lines(before, after),
+                *lines.get(after.name, ()),
+            ),
         )
         for after in others
     )
@@ -44,23 +49,29 @@ def latency_change(before: Row, after: Row) -> str:
     return f"{f.change(before.median_s, after.median_s)}, {f.speedup(after)}"
 
 
-def _lines(result: BenchResult, before: BundleFacts, after: BundleFacts) -> Iterator[Line]:
-    yield from _fact_lines(before, after)
-    yield from _score_lines(before, after)
-    for old, new in _paired(result, before.name, after.name):
-        label = _latency_label(new, result)
-        if old is None or old.median_s is None or new.median_s is None:
-            yield label, f.NOT_MEASURED, f.NOT_MEASURED, "–"
-        else:
-            yield label, f.seconds(old.median_s), f.seconds(new.median_s), latency_change(old, new)
+def _latency_lines(result: BenchResult, before: str) -> dict[str, list[Line]]:
+    """Return a line for each row of each model, behind the baseline's answer to its question."""
+    answers = {row.question: row for row in result.rows if row.bundle == before}
+    precise = several_precisions(result.rows)
+    bounded = len({row.boundary for row in result.rows}) > 1
+    lines: dict[str, list[Line]] = {}
+    shown, _ = split_rows(result)
+    for new in shown:
+        label, old = _latency_label(new, precise, bounded), answers.get(new.question)
+        line = label, f.NOT_MEASURED, f.NOT_MEASURED, "–"
+        if old is not None and old.median_s is not None and new.median_s is not None:
+            change = latency_change(old, new)
+            line = label, f.seconds(old.median_s), f.seconds(new.median_s), change
+        lines.setdefault(new.bundle, []).append(line)
+    return lines
 
 
-def _latency_label(row: Row, result: BenchResult) -> str:
+def _latency_label(row: Row, precise: bool, bounded: bool) -> str:
     """Name a latency by runtime and batch, and by what else differs in the result."""
     parts = ["latency", f.served(row.runtime, row.served_by)]
-    parts += [row.precision] if several_precisions(result.rows) else []
+    parts += [row.precision] if precise else []
     parts += [f"batch {row.batch}"]
-    parts += [row.boundary] if len({r.boundary for r in result.rows}) > 1 else []
+    parts += [row.boundary] if bounded else []
     parts += [] if row.rate_per_s is None else [f"{f.rate(row.rate_per_s)}, service"]
     return ", ".join([*parts, "median"])
 
@@ -101,12 +112,3 @@ def _score_lines(before: BundleFacts, after: BundleFacts) -> Iterator[Line]:
         if name in old.linear_r2 and name in new.linear_r2:
             linear = f.score(old.linear_r2[name]), f.score(new.linear_r2[name])
             yield f"R² {name}, linear regression", *linear, ""
-
-
-def _paired(result: BenchResult, before: str, after: str) -> Iterator[tuple[Row | None, Row]]:
-    """Return each row of a model behind the baseline's answer to the same question."""
-    old = {row.question: row for row in result.rows if row.bundle == before}
-    shown, _ = split_rows(result)
-    for row in shown:
-        if row.bundle == after:
-            yield old.get(row.question), row

@@ -94,6 +94,19 @@ def test_ctrl_c_leaves_with_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> No
     assert (done.code, done.err) == (130, "stopped by you\n")
 
 
+def test_ctrl_c_while_a_class_is_being_made_is_ctrl_c(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> None:
+        wrapped = RuntimeError("Error calling __set_name__")
+        wrapped.__cause__ = KeyboardInterrupt()  # as Python 3.11 does
+        raise wrapped
+
+    monkeypatch.setattr(module, "app", interrupted)
+    done = cli("report", "results.json")
+    assert (done.code, done.err) == (130, "stopped by you\n")
+
+
 @pytest.mark.parametrize("force", [(), ("--force",)])
 @pytest.mark.parametrize("name", ["notes.txt", "data/measured.csv"])
 def test_demo_never_replaces_files_of_the_users(

@@ -42,8 +42,6 @@ from tests.unit.cli.console import (
 )
 from tests.unit.report.sources import SLOW, compared
 
-pytest.importorskip("scipy")
-
 ROWS = ("--data", "{table}")
 COMMANDS = {
     "inspect": ("inspect", "{exported}"),

@@ -1,12 +1,15 @@
 import json
+import os
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from spinn_edge.bench.result import BundleFacts
+from spinn_edge.cli.options import INTERRUPTED
 from spinn_edge.cli.predicting import predictions_of
 from spinn_edge.core.bundle import Bundle
 from spinn_edge.core.errors import UsageError
@@ -157,6 +160,29 @@ def test_two_documents_do_not_share_a_file(cli, results, monkeypatch, options, t
     assert not (results.parent / taken).exists()
 
 
+@pytest.mark.parametrize(
+    "options", [("--figures", "out"), ("--html", "out/p.html"), ("--csv", "out/r.csv")]
+)
+def test_interrupted_report_leaves_no_half_of_a_file(cli, results, tmp_path, monkeypatch, options):
+    """At the worst moment: all is written, nothing has its name yet."""
+    pytest.importorskip("matplotlib")
+    seen = []
+
+    def interrupt(source, target):
+        seen.append(Path(source).stat().st_size)
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "replace", interrupt)
+    done = cli("report", results, *options)
+    assert done.code == INTERRUPTED
+    assert done.err.splitlines()[-1] == "stopped by you"
+    assert "Traceback" not in done.err
+    assert len(seen) == 1
+    assert seen[0] > 100
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 @pytest.mark.parametrize("below", ["", "/figures"])
 def test_figures_into_a_file_are_refused_before_anything_is_read(cli, tmp_path, below):
     pytest.importorskip("matplotlib")
@@ -166,6 +192,14 @@ def test_figures_into_a_file_are_refused_before_anything_is_read(cli, tmp_path, 
     assert done.code == 2
     assert f"{place} is a file; name a folder" in done.err
     assert place.read_text() == "mine"
+
+
+def test_figures_without_a_name_are_not_drawn_where_one_stands(cli, results, monkeypatch):
+    monkeypatch.chdir(results.parent)
+    done = cli("report", results, "--figures", "")
+    assert done.code == 2
+    assert "--figures is empty; name a folder" in done.err
+    assert list(results.parent.iterdir()) == [results]
 
 
 def test_figures_without_matplotlib_say_what_to_install(cli, tmp_path, monkeypatch):
@@ -199,6 +233,16 @@ def test_data_without_figures_would_be_for_nothing(cli, results, exported, table
     done = cli("report", results, "--bundle", exported, "--data", table, "--html", "-")
     assert (done.code, done.out) == (2, "")
     assert "name a folder with --figures" in done.err
+
+
+def test_text_among_labelled_rows_advises_what_can_be_typed(exported, table, tmp_path):
+    lines = table.read_text().splitlines()
+    lines[3] = lines[3].rpartition(",")[0] + ",worn"
+    data = tmp_path / "text.csv"
+    data.write_text("\n".join(lines))
+    with pytest.raises(UsageError, match="column 'heat' holds text, 'worn' in data row 3") as said:
+        predictions_of([Bundle.load(exported)], data)
+    assert str(said.value).endswith("correct it")
 
 
 def test_predictions_are_those_of_the_model(exported, table):

@@ -10,8 +10,6 @@ import pytest
 
 from spinn_edge.cli.app import main
 
-pytest.importorskip("scipy")
-
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 TIMES = ("median_s", "p90_s", "p99_s")
 HALF_A_DIGIT = 0.0051

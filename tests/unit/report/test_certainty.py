@@ -2,7 +2,6 @@
 
 import pytest
 
-from spinn_edge.bench.evidence import intervals
 from spinn_edge.bench.loops.timing import BUDGET, INTERVAL
 from spinn_edge.report.certainty import certainty_remarks
 from tests.unit.report.results import result, row, unavailable
@@ -44,8 +43,3 @@ def test_a_runtime_that_never_settled_is_named_once():
     assert [line for line in remarks if "steady" in line] == [
         "pt2: not steady when its warm-up ended; its first samples may be slow"
     ]
-
-
-def test_a_missing_scipy_is_said_with_what_to_type(monkeypatch):
-    monkeypatch.setattr(intervals, "installed_version", lambda name: None)
-    assert any("spinn-edge[bench]" in line for line in said(row("pruned", 1e-4)))

@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from spinn_edge.bench.evidence import intervals
 from spinn_edge.bench.evidence.paired_rows import beside
 from spinn_edge.bench.understanding.dispatch_floor import WidthPoint, find_floor
 from spinn_edge.bench.understanding.explain_obstacles import LeftOut
@@ -213,13 +212,6 @@ def test_too_few_launches_are_said():
     words = explanation_words(found)
     assert "not judged" in words[0]
     assert "no intervals and no verdicts from --launches 2: take 3 or more" in words
-
-
-def test_missing_scipy_is_said(monkeypatch):
-    monkeypatch.setattr(intervals, "installed_version", lambda name: None)
-    own = steady_row(1e-5)
-    found = explanation_of(threads=(probe_of(own, own, own),))
-    assert any("scipy is not installed" in words for words in explanation_words(found))
 
 
 def test_part_that_was_left_out_is_said_with_its_reason():

@@ -1,12 +1,13 @@
+import os
+
 import pytest
 
 from spinn_edge.core.errors import UsageError
 from spinn_edge.report.github_summary import LIMIT_BYTES, append_summary, github_summary
+from tests.unit.core.full_disk import room_for
 from tests.unit.report.results import DENSE, result, row
 from tests.unit.report.sources import HOSTILE, compared, hostile, sources
 from tests.unit.report.test_markdown import tables
-
-pytest.importorskip("scipy")
 
 
 def many(count):
@@ -65,6 +66,23 @@ def test_summary_is_appended(tmp_path):
     path.write_text("before\n")
     append_summary(sources(compared()), path)
     assert path.read_text().startswith("before\n# spinn-edge\n")
+
+
+def test_disk_that_is_full_leaves_no_part_of_a_summary(tmp_path):
+    path = tmp_path / "summary.md"
+    path.write_text("before\n")
+    with room_for(200), pytest.raises(UsageError, match="File too large; unset it to print"):
+        append_summary(sources(compared()), path)
+    assert path.read_text() == "before\n"
+
+
+def test_part_of_a_summary_that_stays_is_said(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError("gone")
+
+    monkeypatch.setattr(os, "ftruncate", refuse)
+    with room_for(200), pytest.raises(UsageError, match="a part of the text stays at its end"):
+        append_summary(sources(compared()), tmp_path / "summary.md")
 
 
 def test_file_that_cannot_be_written_is_named(tmp_path):

@@ -7,8 +7,6 @@ from spinn_edge.report.results_junit import results_junit
 from tests.unit.report.results import DENSE, result, row, unavailable
 from tests.unit.report.sources import HOSTILE, compared, hostile, named, sources
 
-pytest.importorskip("scipy")
-
 NAME = "dense: ort-cpu, fp32, batch 1, host-to-host"
 
 

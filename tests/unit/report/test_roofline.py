@@ -128,7 +128,7 @@ def test_ceilings_are_stated_with_what_they_are_of():
     (line,) = ceiling_words(ceilings())
     assert line == (
         "ceilings of 1 thread, of 1 launch: 100 GFLOP/s in a float32 GEMM of a BLAS; "
-        "copies, read and written: 100 GB/s in 1.05 MB, 10 GB/s in 1074 MB"
+        "copies, read and written: 100 GB/s in 1.05 MB, 10 GB/s in 1.07 GB"
     )
 
 
@@ -141,7 +141,7 @@ def test_three_launches_bring_intervals():
 
 @pytest.mark.parametrize(
     ("cache_bytes", "words"),
-    [(MEMORY_BYTES, "less than 4 times the cache of 1074 MB"), (None, "does not name its caches")],
+    [(MEMORY_BYTES, "less than 4 times the cache of 1.07 GB"), (None, "does not name its caches")],
 )
 def test_doubts_about_memory_are_said(cache_bytes, words):
     assert words in ceiling_words(ceilings(cache_bytes=cache_bytes))[1]

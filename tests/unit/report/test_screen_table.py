@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 from rich.markup import escape
 
-from spinn_edge.report.screen_table import screen_table
+from spinn_edge.report.screen_table import harmless, screen_table
 
 NUMBERS = ("5,472", "39.79%", "83,232", "0.0265", "209,186", "100.00%", "18-288-288-128-2")
 
@@ -71,6 +71,16 @@ def test_names_cannot_command_the_terminal():
     text = drawn(table, 80)
     assert not set(text) & set("\x1b\x07\x9b")
     assert "�[31mred��2J" in text
+
+
+def test_half_a_surrogate_pair_is_shown_as_what_it_is():
+    table = screen_table("of \ud800", "name")
+    table.add_row("a\udfffb")
+    text = drawn(table, 80)
+    text.encode("utf-8")
+    assert "of �" in text
+    assert "a�b" in text
+    assert harmless("\U0001f600 ok\n") == "\U0001f600 ok\n"
 
 
 @pytest.mark.parametrize("width", [45, 40, 36, 34])

@@ -19,8 +19,6 @@ from tests.unit.suite.measurements import (
     measured,
 )
 
-pytest.importorskip("scipy")
-
 TWO = measured(
     launched("dense", *SLOW), against(SLOW, FAST), bundles=(DENSE, PRUNED), difference=UNLIKE
 )

@@ -105,6 +105,17 @@ def test_text_in_a_feature_is_named_with_its_row(write_csv: WriteCsv) -> None:
         load_split(write_csv(lines), RECIPE)
 
 
+def test_column_of_text_may_be_ignored_only_where_columns_are_chosen(write_csv: WriteCsv) -> None:
+    lines = tools_csv()
+    lines[4] = "t0,3,worn,0.1"
+    path = write_csv(lines)
+
+    with pytest.raises(UsageError, match=r"correct it, or leave the column out with --ignore$"):
+        load_split(path, RECIPE)
+    with pytest.raises(UsageError, match=r"expected a number; correct it$"):
+        load_rows(path, RECIPE)
+
+
 @pytest.mark.parametrize("cell", ["", "nan", "NaN", "inf", "-inf"])
 def test_rows_with_missing_values_are_counted_and_refused(write_csv: WriteCsv, cell: str) -> None:
     lines = tools_csv()

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+from importlib.resources import files
 
 import pytest
 
@@ -10,6 +11,7 @@ from spinn_edge.core.errors import BundleError
 from spinn_edge.report import formatting as f
 from spinn_edge.report.charts.distribution import apart
 from spinn_edge.report.charts.drawing import charts_of
+from spinn_edge.report.charts.themes import HALO, chart_configs
 from spinn_edge.report.sources import NamedDocument, ReportSources
 from tests.unit.report.charts.cases import (
     AFTER,
@@ -120,6 +122,17 @@ def test_labels_of_one_plot_keep_a_line_apart_and_stay_inside():
     assert min(places) >= 0.06
     assert apart([0.8, 0.3]) == [0.8, 0.3]  # far enough as they are
     assert apart([]) == []
+
+
+def test_what_lies_behind_the_label_of_a_speed_does_not_cross_it():
+    found = chart(of(two_speeds()), "latency-distribution-1")
+    under, label = (
+        layer["mark"] for layer in found.spec["spec"]["layer"] if layer["mark"]["type"] == "text"
+    )
+    assert under == {**label, "style": HALO}  # drawn before it, in its place
+    styles = files("spinn_edge.report.page").joinpath("style.css").read_text(encoding="utf-8")
+    for config in chart_configs().values():
+        assert f"--page: {config['style'][HALO]['stroke'].lower()};" in styles
 
 
 def test_labels_of_two_models_in_one_plot_do_not_meet():

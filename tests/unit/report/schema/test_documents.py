@@ -65,7 +65,6 @@ def test_schemas_are_valid_and_named_by_their_version(document):
 
 
 def test_results_hold_what_their_schema_says():
-    pytest.importorskip("scipy")
     paced = Pacing(
         rate_per_s=100.0, lateness_s=(1e-5,) * 3, responses_s=(2e-4,) * 3, ticks=(3,),
         behind_s=(0.0,), back_to_back_medians_s=(1e-4,),

@@ -1,13 +1,9 @@
 from dataclasses import replace
 
-import pytest
-
 from spinn_edge.report.tables.comparison import comparison_sheets
 from spinn_edge.report.tables.latencies import DASHES, latency_sheets
 from tests.unit.report.results import DENSE, PRUNED, result, row, unavailable
 from tests.unit.report.sources import AS_NOISY, FAST, NOISY, SLOW, beside, compared, launched
-
-pytest.importorskip("scipy")
 
 LATENCY = "latency, ort-cpu, batch 1, median"
 

@@ -10,8 +10,6 @@ from spinn_edge.report.tables.fleet import fleet_document, fleet_lines, fleet_sh
 from tests.unit.report.results import DENSE, ENVIRONMENT, PRUNED, result, row, unavailable
 from tests.unit.report.sources import FAST, SLOW, beside, compared, launched, named, sources
 
-pytest.importorskip("scipy")
-
 PI = replace(ENVIRONMENT, cpu="Cortex-A76", cores=4)
 
 

@@ -7,8 +7,6 @@ from spinn_edge.report.tables.latex import latex_tables, sheet_latex
 from tests.unit.report.results import result, row
 from tests.unit.report.sources import HOSTILE, compared, hostile, sources
 
-pytest.importorskip("scipy")
-
 
 def cells_of(tex):
     """Return the cells of every row between rules, as they are printed."""

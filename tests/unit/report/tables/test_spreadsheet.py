@@ -8,8 +8,6 @@ from spinn_edge.report.tables.comparison import comparison_sheets
 from spinn_edge.report.tables.spreadsheet import csv_paths, csv_tables, safe
 from tests.unit.report.sources import HOSTILE, compared, hostile, sources
 
-pytest.importorskip("scipy")
-
 
 def table(text):
     return list(csv.DictReader(io.StringIO(text, newline="")))
