@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import pytest
 
 from spinn_edge.bench import measurement
 from spinn_edge.bench.measurement import Row
+from spinn_edge.bench.result import BenchResult
 from spinn_edge.report.console import bench_table
 from spinn_edge.report.page.page import render_page
 from spinn_edge.report.result_remarks import screen_remarks
@@ -59,7 +61,7 @@ def sources_of(found):
     return ReportSources(results=(NamedResult.of("results", found, {}),))
 
 
-FORMS = {
+FORMS: dict[str, Callable[[BenchResult], object]] = {
     "page": lambda found: render_page(sources_of(found)),
     "console": bench_table,
     "remarks": screen_remarks,
@@ -82,7 +84,7 @@ def test_twice_the_rows_are_read_twice_as_often(form):
 
 
 def test_a_page_derives_each_figure_of_a_row_once(monkeypatch):
-    calls = Counter()
+    calls: Counter[str] = Counter()
 
     def counting(name):
         derive = getattr(measurement, name)

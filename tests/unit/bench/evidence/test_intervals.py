@@ -111,6 +111,7 @@ def test_intervals_are_those_of_scipy():
             rng=np.random.default_rng(0),
         ).confidence_interval
         ours = median_interval(medians)
+        assert ours is not None
         # older versions of scipy interpolate in another order, which may cost the last digit
         assert (ours.low, ours.high) == pytest.approx(
             (math.exp(theirs.low), math.exp(theirs.high)), rel=1e-14

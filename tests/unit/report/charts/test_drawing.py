@@ -126,6 +126,7 @@ def test_labels_of_one_plot_keep_a_line_apart_and_stay_inside():
 
 def test_what_lies_behind_the_label_of_a_speed_does_not_cross_it():
     found = chart(of(two_speeds()), "latency-distribution-1")
+    assert found.spec is not None
     under, label = (
         layer["mark"] for layer in found.spec["spec"]["layer"] if layer["mark"]["type"] == "text"
     )
