@@ -13,6 +13,7 @@ from spinn_edge.report.latency_tables import latency_tables
 from spinn_edge.report.page.markup import Html, join, tag
 from spinn_edge.report.page.sheet_table import cell_text, table
 from spinn_edge.report.sources import NamedResult
+from spinn_edge.report.tables.latencies import DASHES
 
 _ONE_NAME = {"compute": "median", "service": "median"}
 """Titles under which some tables show the median of what was timed."""
@@ -198,6 +199,6 @@ def _meaning(lines: Sequence[_Line]) -> Iterator[str]:
         yield "Figures of different boundaries are not comparable."
     threads = ", ".join(map(str, sorted({line.row.threads for line in lines})))
     yield f"CPU threads inside one operator: {threads}."
-    yield "A dash under a percentile means that fewer than ten samples lie beyond it."
+    yield f"{DASHES}."
     yield "Parity is the largest absolute difference from the reference."
     yield "▲ faster and ▼ slower than the baseline beyond the noise floor."
