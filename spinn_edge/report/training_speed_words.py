@@ -79,6 +79,9 @@ def _reason(row: TrainingRow, eager: TrainingRow, ratio: float) -> Iterator[str]
         yield f"{head}; no launch was profiled, so no reason is given"
         return
     (eager_s, *_), (step_s, products_s, optimiser_s) = (part for _, part in parts if part)
+    if products_s <= 0:  # as with a compiler that calls the library past PyTorch's operators
+        yield f"{head}; the profiler saw no product in the compiled step, so no reason is given"
+        return
     if (gained := eager_s / step_s) >= AIM:
         yield (
             f"{head}, but the launches that were profiled gained {f.ratio(gained)}: launches "
@@ -86,7 +89,7 @@ def _reason(row: TrainingRow, eager: TrainingRow, ratio: float) -> Iterator[str]
         )
         return
     fixed_s = products_s + optimiser_s
-    most = eager_s / fixed_s if fixed_s > 0 else float("inf")
+    most = eager_s / fixed_s
     spent = "; ".join(_spent(name, part) for name, part in parts if part)
     end = (
         f"products and optimiser are library calls either way: with all else free it would be "

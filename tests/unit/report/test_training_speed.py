@@ -101,6 +101,13 @@ def test_without_a_profile_no_reason_is_made_up():
     assert words.endswith("no launch was profiled, so no reason is given")
 
 
+def test_products_that_the_profiler_did_not_see_are_not_taken_for_free():
+    eager = row("heat", "autograd", [(0.010,) * 3], shares=shares(0.003))
+    compiled = row("heat", "compiled", [(0.008,) * 3], shares=shares(0.0))
+    (words,) = [w for w in training_words(contest(eager, compiled)) if "is below" in w]
+    assert words.endswith("saw no product in the compiled step, so no reason is given")
+
+
 def test_compile_time_is_said_apart_with_the_steps_that_win_it_back():
     words = "\n".join(training_words(two_equations()))
     assert "burgers: compiling took 20.0 s at first, 5.00 s from a cache, which" in words
