@@ -72,7 +72,9 @@ def _check_writable(path: Path) -> None:
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a folder; name a file in it")
     device = path.exists() and not path.is_file()  # written to, not replaced
-    target = path if device else path.resolve()
+    target = path if device else Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise UsageError(f"cannot write {path}: its link leads in a circle; name another file")
     nearest = next(folder for folder in target.parents if folder.exists())
     if not nearest.is_dir():
         raise UsageError(f"cannot write {path}: {nearest} is a file; name a folder")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,11 +29,11 @@ def check_places(
         UsageError: a document would replace what is read, a bundle's file, or another document.
     """
     places = [Path(place) for place in written if place not in (None, "-")]
-    read = {path.resolve() for path in (*documents, *([] if data is None else [data]))}
-    folders = [folder.resolve() for folder in bundles]
-    times = Counter(place.resolve() for place in places)
+    read = {_real(path) for path in (*documents, *([] if data is None else [data]))}
+    folders = list(map(_real, bundles))
+    times = Counter(map(_real, places))
     for place in places:
-        found = place.resolve()
+        found = _real(place)
         inside = found.exists() and any(found.is_relative_to(folder) for folder in folders)
         if found in read or inside:
             raise UsageError(f"{place} is read, so nothing is written there; name another file")
@@ -41,6 +42,11 @@ def check_places(
                 f"two documents would be written to {place}; expected a file for each, so name "
                 "another one (--csv FILE.csv also writes FILE.models.csv and FILE.comparison.csv)"
             )
+
+
+def _real(path: Path) -> Path:
+    """Return where links lead; one that leads in a circle is refused by whoever opens it."""
+    return Path(os.path.realpath(path))
 
 
 def figures_folder(given: str) -> Path:

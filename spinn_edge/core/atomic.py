@@ -43,7 +43,7 @@ def write_whole(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():  # asked before links are followed: a pipe has no path
         path.write_bytes(content)
         return
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     write_atomically(target, content, mode=mode)

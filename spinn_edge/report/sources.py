@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,7 @@ def read_sources(paths: Sequence[Path], bundles: Sequence[Path] = ()) -> ReportS
             Or a bundle is not the model that was timed under its name.
         BundleError: a folder is no bundle.
     """
-    _refuse_twice("documents", [path.resolve() for path in paths])
+    _refuse_twice("documents", [os.path.realpath(path) for path in paths])
     found: dict[str, list[NamedDocument]] = {kind: [] for kind in _KINDS}
     results: list[NamedResult] = []
     notes: list[str] = []
@@ -203,7 +204,7 @@ def _merged(raw: Mapping[str, Any], path: Path) -> list[NamedResult]:
         UsageError: another version wrote it, or a part of it is no result.
     """
     version = raw.get("schema_version")
-    if version != FLEET_SCHEMA_VERSION:
+    if type(version) is not int or version != FLEET_SCHEMA_VERSION:  # True is 1, and so is 1.0
         raise UsageError(
             f"{path} has schema version {version!r:.40}, expected {FLEET_SCHEMA_VERSION}; merge "
             "again with this spinn-edge: spinn-edge report A.json B.json --json FILE"

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from spinn_edge.cli.output import Printer
 from spinn_edge.core.errors import UsageError
+from spinn_edge.report.sources import read_sources
 from tests.unit.core.full_disk import room_for
 
 
@@ -48,6 +49,16 @@ def test_folder_and_place_below_a_file_are_told_apart(tmp_path: Path) -> None:
         Printer(str(tmp_path))
     with pytest.raises(UsageError, match="file is a file; name a folder"):
         Printer(str(tmp_path / "file" / "x" / "results.json"))
+
+
+def test_link_that_leads_in_a_circle_is_a_clear_error(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    one.symlink_to(other)
+    other.symlink_to(one)
+    with pytest.raises(UsageError, match="its link leads in a circle; name another file"):
+        Printer(str(one))
+    with pytest.raises(UsageError, match="cannot read"):
+        read_sources([one])
 
 
 @pytest.mark.parametrize("locked", [".", "results.json"])

@@ -90,7 +90,7 @@ def test_damaged_merged_document_is_refused(tmp_path, parts):
         read_sources([path])
 
 
-@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+@pytest.mark.parametrize("version", [None, 0, 2, "1", 1.0, True])
 def test_merged_document_of_another_version_is_refused(tmp_path, version):
     document = {**fleet_document([named(compared(), "a")]), "schema_version": version}
     path = tmp_path / "merged.json"
