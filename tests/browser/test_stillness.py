@@ -127,6 +127,24 @@ def test_charts_are_drawn_without_being_scrolled_to(visit: Open, report: Path) -
     assert page.evaluate("() => scrollY") == 0
 
 
+def test_what_is_asked_for_twice_leaves_the_charts_answering(visit: Open, report: Path) -> None:
+    page = visit(report, fresh=True).page
+    page.set_viewport_size({"width": 1280, "height": 20_000})  # all are near the view
+    all_drawn(page)
+    page.wait_for_timeout(200)  # for the change of size
+    # as when two parts are unfolded at once: every chart is looked at again, none is redrawn
+    page.evaluate(
+        "() => { for (let n = 0; n < 2; n++) document.dispatchEvent(new Event('toggle')) }"
+    )
+    page.wait_for_timeout(200)
+
+    page.locator("#theme").click()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('figure[data-chart]')]"
+        ".every((one) => one.dataset.drawn === 'dark')"
+    )
+
+
 def test_a_link_leads_to_its_section_over_parts_that_were_not_laid_out(
     visit: Open, many_rows: Path
 ) -> None:

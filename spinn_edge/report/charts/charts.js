@@ -161,7 +161,7 @@
       ? cancelIdleCallback(id) : clearTimeout(id));
 
     async function step() {
-      if (busy) return;
+      if (busy || waiting.size === 0) return; // another step took the last one
       busy = true;
       const figure = figures.find((one) => waiting.has(one) && near.has(one))
         || figures.find((one) => waiting.has(one));
