@@ -8,22 +8,10 @@ from typing import Any
 
 from spinn_edge.accuracy.divergence.waterfall import Waterfall
 from spinn_edge.accuracy.verification import Verification
-from spinn_edge.bench.understanding.ceilings import Ceilings
-from spinn_edge.bench.understanding.roofline import RooflineRow
 from spinn_edge.core.decode import decode
+from spinn_edge.report.roofline import read_roofline
 
 Raw = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Roofline:
-    rows: tuple[RooflineRow, ...] = ()
-    ceilings: Ceilings | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Explanation:
-    roofline: _Roofline | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +34,7 @@ def check_waterfall(raw: Raw, where: str) -> str:
 
 def check_explanation(raw: Raw, where: str) -> str:
     """Check the part of a document of ``spinn-edge explain`` that is drawn."""
-    decode(_Explanation, raw, where=where)
+    read_roofline(raw, where)
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from spinn_edge.bench.evidence.intervals import Interval
@@ -29,6 +30,17 @@ _CAPTION = (
 _COUNTED = {ENDS: "weights, inputs and outputs", WEIGHTS_ONLY: "weights"}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    rows: tuple[RooflineRow, ...] = ()
+    ceilings: Ceilings | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Explanation:
+    roofline: _Part | None = None
+
+
 def read_roofline(
     document: Mapping[str, Any], name: str
 ) -> tuple[Ceilings | None, tuple[RooflineRow, ...]]:
@@ -41,14 +53,8 @@ def read_roofline(
     Raises:
         BundleError: the document is damaged.
     """
-    part = document.get("roofline") or {}
-    where = f"{name}: roofline"
-    rows = tuple(
-        decode(RooflineRow, row, where=f"{where}.rows[{number}]")
-        for number, row in enumerate(part.get("rows") or ())
-    )
-    ceilings = part.get("ceilings")
-    return (decode(Ceilings, ceilings, where=f"{where}.ceilings") if ceilings else None), rows
+    part = decode(_Explanation, document, where=name).roofline or _Part()
+    return part.ceilings, part.rows
 
 
 def roofline_sheet(rows: Sequence[RooflineRow]) -> Sheet:
